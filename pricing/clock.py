@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+HOURS_PER_MONTH = 730.0
+"""Clock hours of a mean month, 8,760 / 12."""
+
 
 def utc_now() -> datetime:
     """Return the time as the store keeps it: UTC, without zone, to the microsecond."""
@@ -13,7 +16,3 @@ def utc_now() -> datetime:
 def today() -> date:
     """Return the day where the reader is, by which files are named."""
     return datetime.now().astimezone().date()
-
-
-HOURS_PER_MONTH = 730.0
-"""Clock hours of a mean month, 8,760 / 12."""

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+EXTRAS = {
+    "azure": "azure",
+    "boto3": "aws",
+    "botocore": "aws",
+    "google": "gcp",
+    "grpc": "spark",
+    "ibis": "usage",
+    "mcp": "mcp",
+    "psycopg": "postgres",
+    "pyarrow": "usage",
+    "pyspark": "spark",
+    "starlette": "web",
+    "uvicorn": "web",
+}
+"""Which extra of the package brings a library that a base install lacks."""
+
 
 class GpuplanError(Exception):
     """Something the user can put right, said in one message.
@@ -54,23 +70,6 @@ def did_you_mean(word: str, known: Iterable[str], *, most: int = 1, cutoff: floa
 
     near = difflib.get_close_matches(word, list(known), n=most, cutoff=cutoff)
     return f"; did you mean {', '.join(near)}?" if near else ""
-
-
-EXTRAS = {
-    "azure": "azure",
-    "boto3": "aws",
-    "botocore": "aws",
-    "google": "gcp",
-    "grpc": "spark",
-    "ibis": "usage",
-    "mcp": "mcp",
-    "psycopg": "postgres",
-    "pyarrow": "usage",
-    "pyspark": "spark",
-    "starlette": "web",
-    "uvicorn": "web",
-}
-"""Which extra of the package brings a library that a base install lacks."""
 
 
 class MissingLibraryError(GpuplanError):

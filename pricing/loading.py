@@ -24,6 +24,13 @@ ONE_DAY: Final = timedelta(days=1)
 """Somewhere it is tomorrow already."""
 
 
+LIST_PRICE_DAYS: Final = 30.0
+SPOT_DAYS: Final = 2.0
+"""A spot price of two days ago is no price any more."""
+TOLD: Final = 5
+"""Parts that one line names."""
+
+
 def by_region(_provider: str, region: str) -> str:
     """Tell places apart by their regions: of the zones of one that are alike the cheapest stands for all."""
     return region
@@ -168,13 +175,6 @@ def _usable(catalog: Catalog, max_age_days: float | None) -> Catalog:
             where=catalog.snapshot,
         )
     return young
-
-
-LIST_PRICE_DAYS: Final = 30.0
-SPOT_DAYS: Final = 2.0
-"""A spot price of two days ago is no price any more."""
-TOLD: Final = 5
-"""Parts that one line names."""
 
 
 def too_old(statuses: Iterable[PartStatus], now: datetime, max_age_days: float | None = None) -> list[str]:

@@ -17,6 +17,10 @@ from pricing.clock import HOURS_PER_MONTH
 Cheaper = Literal["buy", "rent"]
 
 
+SHARES = tuple(percent / 100 for percent in range(5, 101, 5))
+"""Shares of the clock hours at which a curve is drawn."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
     """A point at which the cheaper side changes.
@@ -190,10 +194,6 @@ def _share_of_equal_cost(
     if saving_idle_usd >= 0 and saving_idle_usd + slope >= 0:
         return 0.0, crossing
     return (at if crossing and slope > 0 else None), crossing
-
-
-SHARES = tuple(percent / 100 for percent in range(5, 101, 5))
-"""Shares of the clock hours at which a curve is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

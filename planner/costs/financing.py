@@ -23,6 +23,24 @@ MACRS_5_SHARES = (0.20, 0.32, 0.192, 0.1152, 0.1152, 0.0576)
 """IRS Publication 946, table A-1: five-year property, half-year convention; six calendar years."""
 
 
+LEAST_RATE = 1e-9
+"""Monthly rates below this are no interest: rounding would spoil the formula, and no lender quotes them."""
+FinancingKind = Literal["cash", "loan", "lease"]
+PURCHASE = ("servers", "network", "install", "refresh")
+UNTAXED = (*PURCHASE, "resale")
+UNFINANCED = {"money.tax_share": 0.0, "money.financing": 0.0}
+"""Overrides for costs before tax, paid in cash."""
+now, last, lead, life = (name(each) for each in ("month", "last_month", "lead_months", "own.life_months"))
+TAX = name("money.tax_share")
+RATE = name("money.loan_rate_share_per_year") / 12.0
+COST = 1.0 + name("own.install_share")
+"""What hardware costs with its installation, over its price."""
+SALE = 1.0 - name("own.selling_cost_share")
+IS_REFRESH = both(both(now > lead, now < last), floor((now - lead) / life).equals((now - lead) / life))
+"""Whether worn-out servers are sold at the end of the month, and new ones bought."""
+IS_SALE = either(IS_REFRESH, now.equals(last))
+
+
 def straight_line_usd(cost_usd: float, salvage_usd: float, years: int) -> FloatArray:
     """Write off the same amount each year, down to the salvage value.
 
@@ -114,10 +132,6 @@ def _check(cost_usd: float, salvage_usd: float, years: int) -> None:
         )
 
 
-LEAST_RATE = 1e-9
-"""Monthly rates below this are no interest: rounding would spoil the formula, and no lender quotes them."""
-
-
 def annuity(rate: Value, months: Value) -> Expr:
     """Return what a dollar at the end of each of so many months is worth today, at a monthly rate."""
     per_month, count = number(rate), number(months)
@@ -146,13 +160,6 @@ def loan_payment(level: Value, rate: Value, left: Value, tax: Value) -> Expr:
 def owed(level: Value, rate: Value, left: Value) -> Expr:
     """Return what is still owed when so many payments are left."""
     return number(level) * annuity(rate, left)
-
-
-FinancingKind = Literal["cash", "loan", "lease"]
-PURCHASE = ("servers", "network", "install", "refresh")
-UNTAXED = (*PURCHASE, "resale")
-UNFINANCED = {"money.tax_share": 0.0, "money.financing": 0.0}
-"""Overrides for costs before tax, paid in cash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,17 +196,6 @@ def financing_of(assumptions: Mapping[str, float]) -> Financing:
         return Financing(kind)
     method = get_args(Depreciation)[round(assumptions["money.depreciation"])]
     return Financing(kind, method, round(assumptions["money.depreciation_years"]))
-
-
-now, last, lead, life = (name(each) for each in ("month", "last_month", "lead_months", "own.life_months"))
-TAX = name("money.tax_share")
-RATE = name("money.loan_rate_share_per_year") / 12.0
-COST = 1.0 + name("own.install_share")
-"""What hardware costs with its installation, over its price."""
-SALE = 1.0 - name("own.selling_cost_share")
-IS_REFRESH = both(both(now > lead, now < last), floor((now - lead) / life).equals((now - lead) / life))
-"""Whether worn-out servers are sold at the end of the month, and new ones bought."""
-IS_SALE = either(IS_REFRESH, now.equals(last))
 
 
 def after_tax(lines: Mapping[str, Expr], financing: Financing) -> dict[str, Expr]:

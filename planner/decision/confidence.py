@@ -17,6 +17,11 @@ from planner.mix.cheapest import cheapest_mix
 from planner.uncertainty.assumptions import uncertain_of
 from planner.uncertainty.draws import draw
 
+SURE_SHARE = 0.8
+"""Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""
+HOLDS_WITHIN = 0.05
+"""A decision holds in a resample where it costs no more than this above the best one for that resample."""
+
 
 def dispatched_usd(level: FloatArray, tiers: Sequence[Tier], machines: Mapping[str, float]) -> float:
     """Return the cost of serving a curve with machines that are there already, and the rest by the hour.
@@ -147,12 +152,6 @@ def _repriced(tier: Tier, rent_ratio: float, server_ratio: float, aged_ratio: fl
         fixed_usd_per_machine_hour=tier.fixed_usd_per_machine_hour * fixed,
         usd_per_unit_hour=tier.usd_per_unit_hour * hourly,
     )
-
-
-SURE_SHARE = 0.8
-"""Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""
-HOLDS_WITHIN = 0.05
-"""A decision holds in a resample where it costs no more than this above the best one for that resample."""
 
 
 def without_doubtful_purchases(

@@ -15,6 +15,11 @@ HOURS_PER_WEEK = 168
 HOURS_PER_DAY = 24
 
 
+LEAST_RATIO = 1.5
+"""Up or down by less is what fleets do from week to week."""
+LEAST_HOURS = 4 * HOURS_PER_WEEK
+
+
 def year_of(level: FloatArray) -> FloatArray:
     """Return up to a year of demand: the last year where there is one, else the whole record as often as it fits.
 
@@ -63,11 +68,6 @@ def resampled_hours(hours: int, rng: np.random.Generator) -> IntArray:
     drawn = rng.integers(0, count, -(-HOURS_PER_YEAR // block))
     picked: IntArray = (first + drawn[:, None] * block + np.arange(block)).ravel()[:HOURS_PER_YEAR]
     return picked
-
-
-LEAST_RATIO = 1.5
-"""Up or down by less is what fleets do from week to week."""
-LEAST_HOURS = 4 * HOURS_PER_WEEK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,25 @@ from pydantic import BeforeValidator, Field
 from planner.demand.sections import one_or_many
 from planner.notes import Note, NoteCode
 
+CACHE_FORMATS = frozenset({"fp32", "bf16", "fp16", "fp8", "int8", "int4", "fp4", "nvfp4", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"})  # fmt: skip
+"""Formats in which engines keep the KV cache; those of llama.cpp are what its ``--cache-type-k`` takes."""
+_FILE_BITS = {
+    "q8_0": 8.5008, "q6_k": 6.5633, "q5_k_m": 5.7036, "q5_k_s": 5.5704, "q4_k_m": 4.8944, "q4_k_s": 4.6672, "iq4_nl": 4.6818, "iq4_xs": 4.4597,
+    "q3_k_l": 4.2979, "q3_k_m": 3.9960, "q3_k_s": 3.6429, "iq3_m": 3.7628, "iq3_s": 3.6606, "iq3_xs": 3.4977, "iq3_xxs": 3.2548, "q2_k": 3.1593,
+    "q2_k_s": 2.9697, "iq2_m": 2.9294, "iq2_s": 2.7403, "iq2_xs": 2.5882, "iq2_xxs": 2.3824, "iq1_m": 2.1460, "iq1_s": 2.0042,
+}  # fmt: skip
+"""Bits per weight of whole files of Llama-3.1-8B, as llama.cpp's quantize tool reports them (ggml-org/llama.cpp
+tools/quantize/README.md@311c2c9, read 2026-11-26; Q3_K_M from the same table of 2025)."""
+_BLOCK_BITS = {"q5_1": 6.0, "q5_0": 5.5, "q4_1": 5.0, "q4_0": 4.5}
+"""Formats of one block: 24, 22, 20 and 18 bytes of 32 weights (ggml/src/ggml-common.h@01243c5)."""
+GGUF_HEAD_BYTES = 6.5625 / 8
+"""Of a weight of the output head, which narrower files keep as Q6_K: 210 bytes of 256 weights (same header)."""
+_HEAD_SHARE = 128_256 * 4096 / 8.03e9
+"""Of Llama-3.1-8B's weights that lie in its head: taken out, so that larger models, whose head is less, come out right too."""
+_SIX_BITS = 6.0
+_METHOD = {"mxfp4": "mxfp4", "fp8": "fp8", "awq": "awq", "gptq": "gptq", "nvfp4": "nvfp4", "fbgemm_fp8": "fp8", "bitsandbytes": "nf4",
+           "int8": "int8"}  # fmt: skip
+
 
 class Precision(StrEnum):
     """Number format of weights, of computation, or of the KV cache; from ``q8_0`` on the formats of llama.cpp's files."""
@@ -57,8 +76,6 @@ class Precision(StrEnum):
     IQ1_S = "iq1_s"
 
 
-CACHE_FORMATS = frozenset({"fp32", "bf16", "fp16", "fp8", "int8", "int4", "fp4", "nvfp4", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"})  # fmt: skip
-"""Formats in which engines keep the KV cache; those of llama.cpp are what its ``--cache-type-k`` takes."""
 Precisions = Annotated[tuple[Precision, ...], Field(max_length=20), BeforeValidator(one_or_many)]
 
 
@@ -82,22 +99,6 @@ class WeightFormat:
     arithmetic: str = "16"
     kin: str = ""
     quantizes_tables: bool = False
-
-
-_FILE_BITS = {
-    "q8_0": 8.5008, "q6_k": 6.5633, "q5_k_m": 5.7036, "q5_k_s": 5.5704, "q4_k_m": 4.8944, "q4_k_s": 4.6672, "iq4_nl": 4.6818, "iq4_xs": 4.4597,
-    "q3_k_l": 4.2979, "q3_k_m": 3.9960, "q3_k_s": 3.6429, "iq3_m": 3.7628, "iq3_s": 3.6606, "iq3_xs": 3.4977, "iq3_xxs": 3.2548, "q2_k": 3.1593,
-    "q2_k_s": 2.9697, "iq2_m": 2.9294, "iq2_s": 2.7403, "iq2_xs": 2.5882, "iq2_xxs": 2.3824, "iq1_m": 2.1460, "iq1_s": 2.0042,
-}  # fmt: skip
-"""Bits per weight of whole files of Llama-3.1-8B, as llama.cpp's quantize tool reports them (ggml-org/llama.cpp
-tools/quantize/README.md@311c2c9, read 2026-11-26; Q3_K_M from the same table of 2025)."""
-_BLOCK_BITS = {"q5_1": 6.0, "q5_0": 5.5, "q4_1": 5.0, "q4_0": 4.5}
-"""Formats of one block: 24, 22, 20 and 18 bytes of 32 weights (ggml/src/ggml-common.h@01243c5)."""
-GGUF_HEAD_BYTES = 6.5625 / 8
-"""Of a weight of the output head, which narrower files keep as Q6_K: 210 bytes of 256 weights (same header)."""
-_HEAD_SHARE = 128_256 * 4096 / 8.03e9
-"""Of Llama-3.1-8B's weights that lie in its head: taken out, so that larger models, whose head is less, come out right too."""
-_SIX_BITS = 6.0
 
 
 def _gguf(bits: float) -> WeightFormat:
@@ -141,10 +142,6 @@ def kin_of(precision: str) -> str:
     ('fp4', 'int4', 'bf16')
     """
     return FORMATS[precision].kin or precision
-
-
-_METHOD = {"mxfp4": "mxfp4", "fp8": "fp8", "awq": "awq", "gptq": "gptq", "nvfp4": "nvfp4", "fbgemm_fp8": "fp8", "bitsandbytes": "nf4",
-           "int8": "int8"}  # fmt: skip
 
 
 def native_precision(quantization: object, expert_dtype: object = None) -> tuple[str, Note | None]:

@@ -56,6 +56,14 @@ _STATES = {
 }
 
 
+ADAPTER_BYTES = 8.0
+"""Of an adapter's parameter: weight, gradient and two moments in 16 bit; adapters four times as wide took 7 (CogVideoX-5B, finetrainers)."""
+_BLOCK_PARAMETERS_PER_SQUARE = 12.0
+"""Four square matrices of attention and a feed-forward layer four times as wide."""
+_BLOCK_ENDS_PER_WIDTH = 8.0
+"""Widths of both ends of the attention's four matrices, which trainers adapt by default: each end has a row of the adapter's rank."""
+
+
 def weight_bytes(arch: Architecture, precision: str, *, include_input_table: bool = True) -> float:
     """Return the bytes of the weights in that format; quantised formats leave embedding, head and norms at 16 bit, but for llama.cpp's.
 
@@ -260,14 +268,6 @@ def _cache_width(arch: Architecture) -> int:
 def adapter_state_bytes(arch: Architecture, rank: int) -> float:
     """Return weights, gradients and AdamW states of low-rank adapters: 16 bytes per parameter."""
     return 16.0 * lora_parameter_count(arch, rank)
-
-
-ADAPTER_BYTES = 8.0
-"""Of an adapter's parameter: weight, gradient and two moments in 16 bit; adapters four times as wide took 7 (CogVideoX-5B, finetrainers)."""
-_BLOCK_PARAMETERS_PER_SQUARE = 12.0
-"""Four square matrices of attention and a feed-forward layer four times as wide."""
-_BLOCK_ENDS_PER_WIDTH = 8.0
-"""Widths of both ends of the attention's four matrices, which trainers adapt by default: each end has a row of the adapter's rank."""
 
 
 def denoiser_width(arch: Architecture) -> float:

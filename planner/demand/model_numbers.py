@@ -13,6 +13,9 @@ from planner.demand.sections import Layers, Section, Width, no_truth_value
 from planner.errors import InputError
 from planner.notes import Note, NoteCode
 
+_USUAL_WIDTH_PER_LAYER = 118.0
+"""Hidden width over layers of the Llama, Qwen and Mistral families (96 to 128)."""
+
 
 class ModelNumbers(Section):
     """A model told by its numbers, for one that has no known name.
@@ -51,10 +54,6 @@ class ModelNumbers(Section):
     expert_ffn: int = Field(default=0, ge=0, le=1_000_000)
     shared_experts: int = Field(default=0, ge=0, le=100_000)
     max_context_tokens: int = Field(default=0, ge=0, le=2_000_000_000)
-
-
-_USUAL_WIDTH_PER_LAYER = 118.0
-"""Hidden width over layers of the Llama, Qwen and Mistral families (96 to 128)."""
 
 
 def _usual_shape(parameters: float, vocab: int) -> tuple[int, int]:

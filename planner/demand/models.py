@@ -35,27 +35,57 @@ READERS: Mapping[str, Callable[[str], object]] = {"str": str, "int": int, "float
 """How a cell is read, by the type of its field."""
 
 
-def _dashed(text: str) -> str:
-    """Return a name whose words stand apart by dashes; ``3_1`` is a number of two parts."""
-    return re.sub(r"[-_\s]+", "-", re.sub(r"(?<=\d)_(?=\d(\D|$))", ".", text)).strip("-")
-
-
 _SAME_ARCHITECTURE = re.compile(
     r"-(instruct|chat|it|hf|base|pretrain|pt|sft|rl|thinking|think|reasoning|preview|unsloth|mlx|abliterated|dynamic|bf16|fp16|fp32|v\d+(\.\d+)?"
     r"|(20)?\d{4}|\d{2}-20\d{2})$"
 )
 """Endings of a name that do not change the architecture; a name that has a row of its own is found before they are cut."""
+_OWNERS = ("meta-", "google-", "microsoft-", "openai-")
+MOST_PARAMETERS = 1e15
+LONGEST_NAME = 255
+"""Longest name of a model, as of a file."""
+SORTS_OF_MODEL = {
+    "serve": ("decoder",),
+    "batch": ("decoder",),
+    "embed": ("encoder", "decoder"),
+    "diffusion": ("diffusion",),
+    "transcribe": ("speech",),
+    "video": ("diffusion",),
+    "pretrain": ("decoder", "encoder"),
+    "finetune": ("decoder", "encoder"),
+}
+MAKES = {
+    "decoder": "generates text",
+    "encoder": "turns text into vectors",
+    "speech": "turns speech into text",
+    "diffusion": "makes images",
+}
+KINDS = {
+    "encoder": "use kind: embed",
+    "speech": "use kind: transcribe",
+    "diffusion": "use kind: diffusion",
+    "decoder": "use kind: serve or batch",
+}
+OTHER_AMOUNT = {
+    ("finetune", "diffusion"): "state steps in place of tokens_m to train adapters; kind: diffusion generates images",
+    ("finetune", "decoder"): "state tokens_m in place of steps",
+    ("finetune", "encoder"): "state tokens_m in place of steps",
+}
+"""Where the kind would do for the model, had its amount been stated in the model's own terms."""
+
+
+def _dashed(text: str) -> str:
+    """Return a name whose words stand apart by dashes; ``3_1`` is a number of two parts."""
+    return re.sub(r"[-_\s]+", "-", re.sub(r"(?<=\d)_(?=\d(\D|$))", ".", text)).strip("-")
+
+
 _FORMAT_ENDINGS = {
     "nvfp4": "nvfp4", "mxfp4": "mxfp4", "fp4": "nvfp4", "fp8": "fp8", "awq": "awq", "gptq": "gptq", "gguf": "q4_k_m", "nf4": "nf4", "int8": "int8", "int4": "int4",
     "8bit": "int8", "4bit": "int4", "bnb": "nf4", "w4a16": "awq", "w8a8": "int8", "w8a16": "int8", "quantized": "", "marlin": "", "kv": "", "bnb-4bit": "nf4",
     **{_dashed(name): name for name in GGUF_FORMATS},
 }  # fmt: skip
 """Endings of a name that say in which format its weights are."""
-_OWNERS = ("meta-", "google-", "microsoft-", "openai-")
 _LONGEST_FIRST = sorted(_FORMAT_ENDINGS, key=len, reverse=True)
-MOST_PARAMETERS = 1e15
-LONGEST_NAME = 255
-"""Longest name of a model, as of a file."""
 
 
 def _architecture(row: Mapping[str, str]) -> Architecture:
@@ -219,37 +249,6 @@ def configuration_path(model: str, folder: Path | None = None) -> Path | None:
     except (OSError, RuntimeError, ValueError):  # too long a name, an unknown ~user, a NUL: no path at all
         return None
     return path if model.endswith(".json") else None
-
-
-SORTS_OF_MODEL = {
-    "serve": ("decoder",),
-    "batch": ("decoder",),
-    "embed": ("encoder", "decoder"),
-    "diffusion": ("diffusion",),
-    "transcribe": ("speech",),
-    "video": ("diffusion",),
-    "pretrain": ("decoder", "encoder"),
-    "finetune": ("decoder", "encoder"),
-}
-MAKES = {
-    "decoder": "generates text",
-    "encoder": "turns text into vectors",
-    "speech": "turns speech into text",
-    "diffusion": "makes images",
-}
-KINDS = {
-    "encoder": "use kind: embed",
-    "speech": "use kind: transcribe",
-    "diffusion": "use kind: diffusion",
-    "decoder": "use kind: serve or batch",
-}
-
-OTHER_AMOUNT = {
-    ("finetune", "diffusion"): "state steps in place of tokens_m to train adapters; kind: diffusion generates images",
-    ("finetune", "decoder"): "state tokens_m in place of steps",
-    ("finetune", "encoder"): "state tokens_m in place of steps",
-}
-"""Where the kind would do for the model, had its amount been stated in the model's own terms."""
 
 
 def longest_sequence_tokens(workload: Workload) -> int:

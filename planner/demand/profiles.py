@@ -20,6 +20,13 @@ BUSIEST_HOUR = 14
 """Of a day in a public week; which hour it is changes no cost."""
 
 
+WEEKEND_PEAK_OVER_MEAN = {Profile.PUBLIC_CODE: 0.7}
+"""Busiest hour of a weekend over the mean of the week, where the trace tells it (planner/facts/traffic_profiles.csv)."""
+AMOUNT_COLUMNS = ("gpus", "units", "demand", "gpu_count", "accelerators")
+MOST_HOURS = 1_000_000
+MOST_FAULTS = 10
+
+
 def hourly_rates(profile: Profile) -> FloatArray:
     """Return the relative rate of each hour of a week that begins on Monday at midnight.
 
@@ -51,10 +58,6 @@ def hourly_rates(profile: Profile) -> FloatArray:
         case _:
             rates = _public_week(profile)
     return np.asarray(rates / rates.mean(), dtype=float)
-
-
-WEEKEND_PEAK_OVER_MEAN = {Profile.PUBLIC_CODE: 0.7}
-"""Busiest hour of a weekend over the mean of the week, where the trace tells it (planner/facts/traffic_profiles.csv)."""
 
 
 def _public_week(profile: Profile) -> FloatArray:
@@ -139,11 +142,6 @@ def elastic_shares(
         needed += frequency * np.maximum(np.ceil(relative[level] * machine_count - 1e-9), least_count)
     mean = needed / _HOURS
     return np.divide(mean, machine_count, out=np.ones_like(machine_count), where=machine_count > 0)
-
-
-AMOUNT_COLUMNS = ("gpus", "units", "demand", "gpu_count", "accelerators")
-MOST_HOURS = 1_000_000
-MOST_FAULTS = 10
 
 
 def curve_from_profile(

@@ -12,6 +12,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 
 from planner.arrays import FloatArray
 
+QUANTILES = {"p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+_SCORES = np.linspace(-4.0, 4.0, 1601)
+_DENSITY = np.exp(-0.5 * _SCORES**2)
+Name = Annotated[str, Field(max_length=100)]
+
 
 def no_truth_value(value: object) -> object:
     """Return the value; YAML's ``true`` would pass as the number 1."""
@@ -21,9 +26,6 @@ def no_truth_value(value: object) -> object:
 
 
 Quantity = Annotated[float, Field(gt=0, le=1e8), BeforeValidator(no_truth_value)]
-QUANTILES = {"p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95, "p99": 0.99}
-_SCORES = np.linspace(-4.0, 4.0, 1601)
-_DENSITY = np.exp(-0.5 * _SCORES**2)
 
 
 class Lengths(BaseModel):
@@ -170,7 +172,6 @@ Percentile = Annotated[
     | Annotated[Literal["mean"], Tag("Mean")],
     Discriminator(lambda value: "Mean" if isinstance(value, str) and value[:1].isalpha() else "Percent"),
 ]
-Name = Annotated[str, Field(max_length=100)]
 Names = Annotated[tuple[Name, ...], Field(max_length=200), BeforeValidator(one_or_many)]
 
 

@@ -25,6 +25,19 @@ from planner.demand.sections import (
 )
 from planner.fact_rows import fact_rows
 
+PUBLIC_WEEKS = {
+    Profile.PUBLIC_CHAT: "azure-llm-2024-conversation",
+    Profile.PUBLIC_CODE: "azure-llm-2024-code",
+    Profile.PUBLIC_API: "servegen-m-mid",
+    Profile.PUBLIC_REASONING: "servegen-deepseek-r1",
+}
+"""The trace whose busiest and quietest hour a profile has."""
+GAPS = frozenset({"azure-llm-2023-code"})
+"""Traces with silent gaps, whose pauses say nothing of how requests come."""
+_USUAL_TTFT_MS, _USUAL_TPOT_MS = 2000.0, 100.0
+"""The defaults of ``serve.ttft_limit_ms`` and ``serve.tpot_limit_ms``, which replace them once the assumptions are known."""
+TOKENS_PER_IMAGE = 1024
+
 
 class Traffic(StrEnum):
     """What sort of requests they are."""
@@ -47,13 +60,6 @@ TRACES = {
 """The trace of the means, and that of the variations."""
 
 
-PUBLIC_WEEKS = {
-    Profile.PUBLIC_CHAT: "azure-llm-2024-conversation",
-    Profile.PUBLIC_CODE: "azure-llm-2024-code",
-    Profile.PUBLIC_API: "servegen-m-mid",
-    Profile.PUBLIC_REASONING: "servegen-deepseek-r1",
-}
-"""The trace whose busiest and quietest hour a profile has."""
 WEEKS = {
     Traffic.CHAT: Profile.PUBLIC_CHAT,
     Traffic.CODE: Profile.PUBLIC_CODE,
@@ -61,8 +67,6 @@ WEEKS = {
     Traffic.REASONING: Profile.PUBLIC_REASONING,
 }
 """Of agents there is an hour only."""
-GAPS = frozenset({"azure-llm-2023-code"})
-"""Traces with silent gaps, whose pauses say nothing of how requests come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,17 +153,10 @@ def _number(text: str) -> float | None:
     return float(text) if text else None
 
 
-_USUAL_TTFT_MS, _USUAL_TPOT_MS = 2000.0, 100.0
-"""The defaults of ``serve.ttft_limit_ms`` and ``serve.tpot_limit_ms``, which replace them once the assumptions are known."""
-
-
 def _may_be_missing(schema: dict[str, Any]) -> None:
     """Let an editor accept a service whose kind of traffic tells the lengths, and whose concurrency tells the rate."""
     del schema["required"]
     schema["anyOf"] = [{"required": ["requests_per_s"]}, {"required": ["concurrency"]}]
-
-
-TOKENS_PER_IMAGE = 1024
 
 
 class Serve(Section):

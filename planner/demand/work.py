@@ -8,6 +8,12 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from planner.demand.sections import Count, Positive, Profile, Rate, Section, Tokens, Width
 
+Task = Literal["embed", "rerank"]
+_BY_RATE = frozenset({"requests_per_s", "documents_per_request", "latency_limit_ms", "profile"})
+_FORWARDS = {"dpo": 1, "grpo": 2}
+"""Passes besides training's own: the reference model's, and (grpo) those of the model that wrote the answers."""
+_USUAL_PROMPT_SHARE = 0.25
+
 
 class Diffusion(Section):
     """Generate images day by day.
@@ -91,9 +97,6 @@ class Video(Section):
         return round(self.seconds * self.frames_per_s) + 1.0
 
 
-Task = Literal["embed", "rerank"]
-
-
 class Embed(Section):
     """Turn documents into vectors with an encoder, or score pairs of texts.
 
@@ -147,9 +150,6 @@ class EmbedService(Section):
         return self.requests_per_s * self.documents_per_request
 
 
-_BY_RATE = frozenset({"requests_per_s", "documents_per_request", "latency_limit_ms", "profile"})
-
-
 def _sort(value: object) -> str:
     keys = value.keys() if isinstance(value, dict) else ()
     return (
@@ -169,11 +169,6 @@ Embedding = Annotated[
     BeforeValidator(_one_form),
 ]
 """By the keys: a number of documents makes a heap, a rate makes a service."""
-
-
-_FORWARDS = {"dpo": 1, "grpo": 2}
-"""Passes besides training's own: the reference model's, and (grpo) those of the model that wrote the answers."""
-_USUAL_PROMPT_SHARE = 0.25
 
 
 class Finetune(Section):

@@ -30,6 +30,39 @@ from planner.demand.work import (
     Video,
 )
 
+__all__ = [
+    "OTHER_FORMS",
+    "Batch",
+    "Commitment",
+    "Constraints",
+    "Diffusion",
+    "Embed",
+    "EmbedService",
+    "Finetune",
+    "FinetuneImages",
+    "GpuHours",
+    "Have",
+    "Interconnect",
+    "ModelNumbers",
+    "Own",
+    "OwnedMachines",
+    "Precision",
+    "Pretrain",
+    "Profile",
+    "Serve",
+    "Transcribe",
+    "Video",
+    "Work",
+    "Workload",
+]
+OTHER_FORMS: Mapping[str, tuple[type[Section], ...]] = {"embed": (EmbedService,), "finetune": (FinetuneImages,)}
+"""Of a kind whose section has several: a heap by its documents, a service by its rate; texts by tokens, images by steps."""
+Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
+Trainer = Literal["megatron", "nemo", "fsdp", "deepspeed", "axolotl", "torchtune", "unsloth"]
+Engine = Literal["default", "vllm", "sglang", "trtllm", "llama.cpp", "tuned", "submission"]
+Stack = Trainer | Engine
+TRAINERS: frozenset[str] = frozenset(get_args(Trainer))
+
 
 class Interconnect(StrEnum):
     """What the machines of one training job have to be joined by."""
@@ -89,33 +122,6 @@ class Constraints(Section):
     def names_sellers(self) -> bool:
         """Whether only some sellers or places are allowed."""
         return bool(self.providers or self.countries or self.regions)
-
-
-__all__ = [
-    "OTHER_FORMS",
-    "Batch",
-    "Commitment",
-    "Constraints",
-    "Diffusion",
-    "Embed",
-    "EmbedService",
-    "Finetune",
-    "FinetuneImages",
-    "GpuHours",
-    "Have",
-    "Interconnect",
-    "ModelNumbers",
-    "Own",
-    "OwnedMachines",
-    "Precision",
-    "Pretrain",
-    "Profile",
-    "Serve",
-    "Transcribe",
-    "Video",
-    "Work",
-    "Workload",
-]
 
 
 class Pretrain(Section):
@@ -198,8 +204,6 @@ type_of_kind = {
     "video": Video,
     "gpu_hours": GpuHours,
 }
-OTHER_FORMS: Mapping[str, tuple[type[Section], ...]] = {"embed": (EmbedService,), "finetune": (FinetuneImages,)}
-"""Of a kind whose section has several: a heap by its documents, a service by its rate; texts by tokens, images by steps."""
 Work = (
     Serve
     | Pretrain
@@ -213,13 +217,6 @@ Work = (
     | Video
     | GpuHours
 )
-Kind = Literal["serve", "pretrain", "finetune", "batch", "embed", "diffusion", "transcribe", "video", "gpu_hours"]
-
-
-Trainer = Literal["megatron", "nemo", "fsdp", "deepspeed", "axolotl", "torchtune", "unsloth"]
-Engine = Literal["default", "vllm", "sglang", "trtllm", "llama.cpp", "tuned", "submission"]
-Stack = Trainer | Engine
-TRAINERS: frozenset[str] = frozenset(get_args(Trainer))
 
 
 class Workload(Section):

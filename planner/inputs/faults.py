@@ -13,6 +13,34 @@ from pydantic import BaseModel, ValidationError
 Path_ = tuple[str | int, ...]
 
 
+EXPECTED = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "keys with values"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "iterable_type"), "a list"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a date such as 2026-01-31"),
+}
+"""What a value should have been, by pydantic's name of the fault."""
+BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+"""Fault of a bound to its words, and to the name of the bound."""
+NOT_A_NUMBER = frozenset(
+    {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
+)
+UNION_BRANCHES = frozenset(
+    "Tokens Lengths Percent Mean str int float ModelNumbers Spread Heap Service Texts Images".split()
+)
+MOST_FAULTS = 50
+"""So many faults of a file are told; whoever has more has written another kind of file."""
+LONGEST_WORD = 60
+"""What is longer is no slip of a known word, and is not repeated whole."""
+MOST_BITS = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A file's content and where each part of it stands.
@@ -43,34 +71,6 @@ class Document:
     def label(self, path: Path_) -> str:
         """Return what messages call the key at `path`."""
         return ".".join(str(part) for part in path) or "the file"
-
-
-EXPECTED = {
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "keys with values"),
-    **dict.fromkeys(("list_type", "tuple_type", "set_type", "iterable_type"), "a list"),
-    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "text"),
-    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    **dict.fromkeys(("date_type", "date_parsing", "date_from_datetime_parsing"), "a date such as 2026-01-31"),
-}
-"""What a value should have been, by pydantic's name of the fault."""
-BOUNDS = {
-    "greater_than": ("above", "gt"),
-    "greater_than_equal": ("at least", "ge"),
-    "less_than": ("below", "lt"),
-    "less_than_equal": ("at most", "le"),
-}
-"""Fault of a bound to its words, and to the name of the bound."""
-NOT_A_NUMBER = frozenset(
-    {"float_parsing", "float_type", "int_parsing", "int_type", "int_parsing_size", "int_from_float_inf"}
-)
-UNION_BRANCHES = frozenset(
-    "Tokens Lengths Percent Mean str int float ModelNumbers Spread Heap Service Texts Images".split()
-)
-MOST_FAULTS = 50
-"""So many faults of a file are told; whoever has more has written another kind of file."""
-LONGEST_WORD = 60
-"""What is longer is no slip of a known word, and is not repeated whole."""
-MOST_BITS = 1_000
 
 
 @cache

@@ -23,6 +23,11 @@ GPU_LABELS = (
 TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 
 
+TYPE_KEYS = tuple("instance_type machine_type size vm_size instance_types flavor_name shape type plan".split())
+SHORT = {"N": "nodes", "t": "time", "a": "array", "G": "gpus", "n": "ntasks"}
+LINE = re.compile(r"^#SBATCH\s+(?:--([\w-]+)(?:[=\s]+(\S+))?|-(\w)\s*(\S+)?)", re.MULTILINE)
+
+
 def draft_of_kubernetes(documents: Sequence[Mapping[str, Any]]) -> Draft:
     """Return what Kubernetes objects ask for: a service where an engine is started, else GPU hours.
 
@@ -176,9 +181,6 @@ def draft_of_compose(content: Mapping[str, Any]) -> Draft:
     return draft_of_machines([(name, count) for name, count in reserved if count < math.inf])
 
 
-TYPE_KEYS = tuple("instance_type machine_type size vm_size instance_types flavor_name shape type plan".split())
-
-
 def draft_of_terraform(plan: Mapping[str, Any]) -> Draft:
     """Return the GPU hours of the machines that a plan will have.
 
@@ -240,10 +242,6 @@ def _copies(values: Mapping[str, Any]) -> float:
         if isinstance(count, int | float) and count > 0:
             return float(count)
     return 1.0
-
-
-SHORT = {"N": "nodes", "t": "time", "a": "array", "G": "gpus", "n": "ntasks"}
-LINE = re.compile(r"^#SBATCH\s+(?:--([\w-]+)(?:[=\s]+(\S+))?|-(\w)\s*(\S+)?)", re.MULTILINE)
 
 
 def draft_of_sbatch(text: str) -> Draft:

@@ -39,6 +39,19 @@ _PREDICTED = {
 _TUNED = re.compile(r"vendor run|^(low-latency|balanced|high-throughput)\b")
 
 
+STRANGER = ".stranger"
+"""Ending of the band of rows whose software was measured by nobody on that chip with that method: they lie up to twice as far off."""
+_MEASURED = {
+    "training": ("training", ("tokens_per_s_per_gpu",)),
+    "serving": ("inference", ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")),
+}
+"""Of which rows families are told, and the columns of which one is filled where a row was measured."""
+_OWN_CLASS = {"images": "image", "video": "video", "encode": "encode", "speech": "speech"}
+_TOLD_BY_ENGINE = frozenset({"encode", "speech", "video"})
+"""Work of which each table measures an engine of its own."""
+_SERVING_METRICS = ("", "", "ttft", "prefill")
+
+
 def sort_of(row: Row) -> str:
     """Return which formula predicts a row: ``encode``, ``speech``, ``images``, ``serving``, ``rewards``, ``tuning``; empty where none does.
 
@@ -92,20 +105,6 @@ def _stack_of(row: Row) -> str:
     An unnamed stack is the usual recipe of the engine's own pages, but for runs by the card's vendor and recipes for one box and one aim.
     """
     return "tuned" if _TUNED.search(row.get("notes", "")) else "default"
-
-
-STRANGER = ".stranger"
-"""Ending of the band of rows whose software was measured by nobody on that chip with that method: they lie up to twice as far off."""
-
-_MEASURED = {
-    "training": ("training", ("tokens_per_s_per_gpu",)),
-    "serving": ("inference", ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")),
-}
-"""Of which rows families are told, and the columns of which one is filled where a row was measured."""
-_OWN_CLASS = {"images": "image", "video": "video", "encode": "encode", "speech": "speech"}
-_TOLD_BY_ENGINE = frozenset({"encode", "speech", "video"})
-"""Work of which each table measures an engine of its own."""
-_SERVING_METRICS = ("", "", "ttft", "prefill")
 
 
 def row_class(problem: str, row: Row, metric: int = 0) -> str:

@@ -37,6 +37,20 @@ _ENGINES = (
 )  # fmt: skip
 
 
+_SPEECH_BATCH = 64.0
+"""Pieces at once of a large set, where a table does not state it."""
+_CLIP_S = {
+    "ami": 2.6, "earnings22": 6.6, "gigaspeech": 6.4, "librispeech clean": 7.4, "librispeech other": 6.3, "spgispeech": 9.1, "ted-lium": 8.2,
+    "voxpopuli": 9.6, "aishell": 5.0,
+}  # fmt: skip
+"""Mean seconds of a clip: hours over utterances of the test sets as the Open ASR leaderboard uses them."""
+_SPEECH_ENGINES = (
+    (("tensorrt", "trt"), "@trtllm"), (("whispers2t",), "@whispers2t"), (("whisperx",), "@whisperx"), (("faster-whisper", "ctranslate2"), "@ctranslate2"),
+    (("openai-whisper",), "@openai"), (("nemo",), "@nemo"), (("vllm",), "@vllm"), (("onnx",), "@onnx"),
+)  # fmt: skip
+_ONE_PASS = ("ctc", "parakeet", "conformer", "wav2vec", "rnnt", "transducer", "hubert")
+
+
 def encode_table(rows: Sequence[Row]) -> tuple[RowTable[EncodeRates], dict[str, str]]:
     """Return the rows that can be predicted as columns, and for every other one why not.
 
@@ -116,20 +130,6 @@ def predict_encoding(table: RowTable[EncodeRates], constants: Mapping[str, Float
         rate = np.where(clients > 0, np.minimum(closed_rate, open_rate), open_rate)
         predicted[mine] = np.where(is_time > 0, batch_s, rate) * unit
     return predicted
-
-
-_SPEECH_BATCH = 64.0
-"""Pieces at once of a large set, where a table does not state it."""
-_CLIP_S = {
-    "ami": 2.6, "earnings22": 6.6, "gigaspeech": 6.4, "librispeech clean": 7.4, "librispeech other": 6.3, "spgispeech": 9.1, "ted-lium": 8.2,
-    "voxpopuli": 9.6, "aishell": 5.0,
-}  # fmt: skip
-"""Mean seconds of a clip: hours over utterances of the test sets as the Open ASR leaderboard uses them."""
-_SPEECH_ENGINES = (
-    (("tensorrt", "trt"), "@trtllm"), (("whispers2t",), "@whispers2t"), (("whisperx",), "@whisperx"), (("faster-whisper", "ctranslate2"), "@ctranslate2"),
-    (("openai-whisper",), "@openai"), (("nemo",), "@nemo"), (("vllm",), "@vllm"), (("onnx",), "@onnx"),
-)  # fmt: skip
-_ONE_PASS = ("ctc", "parakeet", "conformer", "wav2vec", "rnnt", "transducer", "hubert")
 
 
 def speech_table(rows: Sequence[Row]) -> tuple[RowTable[EncodeRates], dict[str, str]]:

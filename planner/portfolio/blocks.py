@@ -53,6 +53,21 @@ COLUMNS: Mapping[str, str] = {
 """Columns of an answer and their types in SQL."""
 
 
+TARGET_S = 1.0
+"""A block takes about as long on one core: short enough to lose, long enough to hand out."""
+SHAPE_S: Mapping[str, float] = {"pretrain": 0.25, "finetune": 0.25}
+OTHER_SHAPE_S = 0.05
+ROW_S: Mapping[str, float] = {"pretrain": 0.003, "finetune": 0.003}
+OTHER_ROW_S = 0.0003
+MOST_ROWS = 2_000
+MANIFEST = "manifest.json"
+CHANGED = {
+    "input": "the workloads are others",
+    "market": "prices, assumptions or options are others",
+    "program": "it was made by another version",
+}
+
+
 class PortfolioError(PlanningError):
     """A portfolio's work that cannot go on: a folder that cannot be written, a full disk."""
 
@@ -86,15 +101,6 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as lines of JSON, whole or not at all; see `write_whole`."""
     write_whole(path, "".join(f"{json.dumps(row, default=str)}\n" for row in rows).encode())
-
-
-TARGET_S = 1.0
-"""A block takes about as long on one core: short enough to lose, long enough to hand out."""
-SHAPE_S: Mapping[str, float] = {"pretrain": 0.25, "finetune": 0.25}
-OTHER_SHAPE_S = 0.05
-ROW_S: Mapping[str, float] = {"pretrain": 0.003, "finetune": 0.003}
-OTHER_ROW_S = 0.0003
-MOST_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +230,6 @@ def work_rows(rows: Sequence[Row], market: Market) -> Answers:
     return whole
 
 
-MANIFEST = "manifest.json"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkFolder:
     """Where the parts stand.
@@ -268,13 +271,6 @@ def _earlier(path: Path) -> dict[str, object] | None:
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) else None
-
-
-CHANGED = {
-    "input": "the workloads are others",
-    "market": "prices, assumptions or options are others",
-    "program": "it was made by another version",
-}
 
 
 def open_folder(path: Path, portfolio: Portfolio, blocks: Sequence[Block], market: Market) -> WorkFolder:

@@ -26,6 +26,10 @@ from planner.verdict.supply import Supply
 RENTED_KINDS = frozenset({OptionKind.RENT.value, OptionKind.CPU.value})
 
 
+IntArray = NDArray[np.intp]
+NONE = -1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contenders:
     """Options of the workloads of a group, with what they were made from, so that the plan can make a few of them itself."""
@@ -84,11 +88,6 @@ class Contenders:
         """Return the rows as the plan's own options, ranked."""
         names = {self.options.listed[row].id for row in rows}
         return [option for option in supply.options(workload, fleets) if option.id in names]
-
-
-IntArray = NDArray[np.intp]
-
-NONE = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,13 @@ from planner.demand.formats import FORMATS
 from planner.supply.machines import Machine
 from pricing.facts.processors import processor_of, processors
 
+_GB_PER_S_OF_ONE_CORE = 12.0
+"""One core's outstanding cache misses bound its stream; measured 10 to 15 GB/s on server parts."""
+_PLAIN_NAME_BY_ARCHITECTURE = {"arm": "AWS Graviton2 (Neoverse N1)", "x86": "AMD EPYC 7R32 (Rome)"}
+"""An unknown processor counts as a plain older one of its instruction set."""
+_PCIE_GB_PER_S_EACH_WAY = {3: 16.0, 4: 31.0, 5: 63.0, 6: 121.0}
+_WIDENED = frozenset({"fp8", "fp4"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuNumbers:
@@ -47,14 +54,6 @@ class CpuNumbers:
     bf16_flop_per_s: float
 
 
-_GB_PER_S_OF_ONE_CORE = 12.0
-"""One core's outstanding cache misses bound its stream; measured 10 to 15 GB/s on server parts."""
-
-
-_PLAIN_NAME_BY_ARCHITECTURE = {"arm": "AWS Graviton2 (Neoverse N1)", "x86": "AMD EPYC 7R32 (Rome)"}
-"""An unknown processor counts as a plain older one of its instruction set."""
-
-
 @lru_cache(maxsize=4096)
 def cpu_numbers(machine: Machine) -> CpuNumbers:
     """Return a CPU machine's numbers; an unknown processor counts as a plain older one of its instruction set."""
@@ -74,10 +73,6 @@ def cpu_numbers(machine: Machine) -> CpuNumbers:
         fp32_flop_per_s=chip.peak_flop_per_s("fp32", in_socket) or 0.0,
         bf16_flop_per_s=math.nan if bf16 is None else bf16,
     )
-
-
-_PCIE_GB_PER_S_EACH_WAY = {3: 16.0, 4: 31.0, 5: 63.0, 6: 121.0}
-_WIDENED = frozenset({"fp8", "fp4"})
 
 
 def math_format(precision: str) -> str:

@@ -27,6 +27,10 @@ WATERMARK_SHARE = 0.01
 """Of the cache, kept for answers under way when another prompt is let in (vLLM's block manager keeps as much)."""
 
 
+IntArray = NDArray[np.integer[Any]]
+Routing = Literal["least_loaded", "round_robin"]
+
+
 class Ledger:
     """The requests of a simulation and what became of them, in plain lists by request.
 
@@ -217,10 +221,6 @@ def _at(grid: Sequence[float], tokens: int) -> float:
     """Return what so many tokens of a prompt take, between the points of a grid."""
     place, rest = divmod(tokens, GRID_TOKENS)
     return grid[place] + (grid[place + 1] - grid[place]) * rest / GRID_TOKENS
-
-
-IntArray = NDArray[np.integer[Any]]
-Routing = Literal["least_loaded", "round_robin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -21,6 +21,9 @@ BASE_SHARE = 0.9
 DURATION_SHARES = tuple(percent / 100 for percent in (0, 1, 2, 5, *range(10, 100, 10), 95, 100))
 
 
+COMMITTED = ("reserved", "savings_plan", "committed")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """Accelerators in use by hour.
@@ -153,9 +156,6 @@ def idle_of(table: HourTable, holder: str, counter: str, spans: Callable[[str], 
             each_month = idle / int(tells.sum()) * HOURS_PER_MONTH
             idle_by_gpu.append(Idle(gpu=gpu, seen_gpu_hours=seen, gpu_hours=idle, gpu_hours_per_month=each_month))
     return tuple(idle_by_gpu)
-
-
-COMMITTED = ("reserved", "savings_plan", "committed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,47 +19,8 @@ LEAST_GAIN = 0.9
 """A further column has to leave no more than this share of the rows."""
 
 
-def narrowing_of(kinds: Sequence[Mapping[str, Any]], marks: Collection[Any], words: Sequence[str]) -> Narrowing:
-    """Return columns and the values in them that every charge of an accelerator has, and few others.
-
-    Parameters
-    ----------
-    kinds : sequence of mapping
-        The kinds of charges, each with its ``rows`` and ``sku_mark``.
-    marks : collection
-        Of those that are of accelerators.
-    words : sequence of str
-        Columns to choose from.
-
-    Examples
-    --------
-    >>> kinds = [{"rows": 9, "sku_mark": 1, "meter": "m7i"}, {"rows": 1, "sku_mark": 2, "meter": "p5"}]
-    >>> narrowing_of(kinds, {2}, ["meter"])
-    (('meter', ('p5',)),)
-    """
-    ours = [row for row in kinds if row["sku_mark"] in marks]
-    values = {name: {row[name] for row in ours} for name in words}
-    left, chosen = list(kinds), list[str]()
-    while len(chosen) < MOST_COLUMNS:
-        few = [name for name in words if len(values[name]) <= MOST_VALUES and name not in chosen]
-        through = {name: sum(row["rows"] for row in left if row[name] in values[name]) for name in few}
-        best = min(through, key=lambda name: through[name], default="")
-        if not best or through[best] > LEAST_GAIN * sum(row["rows"] for row in left):
-            break
-        chosen.append(best)
-        left = [row for row in left if row[best] in values[best]]
-    return tuple((name, tuple(sorted(values[name], key=str))) for name in chosen)
-
-
-def is_one_of(column: Column, values: Sequence[str | None]) -> Column:
-    """Return whether a column has one of these values, which may be none at all."""
-    there = column.isin([value for value in values if value is not None])
-    return there | column.isnull() if None in values else there
-
-
 MANDATORY = ("BillingCurrency", "ChargeCategory", "ChargePeriodEnd", "ChargePeriodStart", "EffectiveCost")
 """Without these a row has no time, no cost or no meaning."""
-
 PROVIDER = ("ServiceProviderName", "ProviderName", "HostProviderName", "PublisherName")
 QUANTITY = ("ConsumedQuantity", "PricingQuantity", "UsageQuantity")
 """The last is FOCUS 1.0-preview's, as Region, UsageUnit and ChargeSubcategory are."""
@@ -99,7 +60,6 @@ TEXTS = {
     "sku": ("SkuPriceId", "SkuId"),
 }
 """Our name of a text, and the columns that may hold it; the first that does counts."""
-
 NEEDED = tuple(
     dict.fromkeys(
         [
@@ -112,13 +72,50 @@ NEEDED = tuple(
     )
 )
 """Every column that is read; a bill has some fifty."""
-
 VERSION_SIGNS = (("1.3", ("ServiceProviderName", "AllocatedMethodId", "ContractApplied")), ("1.2", ("InvoiceId", "PricingCurrency", "BillingAccountType")), ("1.1", ("SkuPriceDetails", "SkuMeter", "CapacityReservationId")))  # fmt: skip
 UNREADABLE = ("", "ChargePeriodStart", "ChargePeriodEnd", "EffectiveCost", "BillingCurrency", "ChargeCategory")
 MOST = 9e9
 """No charge costs so much in any currency; as billionths it would fit no whole number of 64 bits."""
 NAMED_RESERVATION = r"(?i)/capacityReservations/|\bprojects/.*/reservations/"
 EMPTY_WORDS = ("NULL", "null", "None")
+
+
+def narrowing_of(kinds: Sequence[Mapping[str, Any]], marks: Collection[Any], words: Sequence[str]) -> Narrowing:
+    """Return columns and the values in them that every charge of an accelerator has, and few others.
+
+    Parameters
+    ----------
+    kinds : sequence of mapping
+        The kinds of charges, each with its ``rows`` and ``sku_mark``.
+    marks : collection
+        Of those that are of accelerators.
+    words : sequence of str
+        Columns to choose from.
+
+    Examples
+    --------
+    >>> kinds = [{"rows": 9, "sku_mark": 1, "meter": "m7i"}, {"rows": 1, "sku_mark": 2, "meter": "p5"}]
+    >>> narrowing_of(kinds, {2}, ["meter"])
+    (('meter', ('p5',)),)
+    """
+    ours = [row for row in kinds if row["sku_mark"] in marks]
+    values = {name: {row[name] for row in ours} for name in words}
+    left, chosen = list(kinds), list[str]()
+    while len(chosen) < MOST_COLUMNS:
+        few = [name for name in words if len(values[name]) <= MOST_VALUES and name not in chosen]
+        through = {name: sum(row["rows"] for row in left if row[name] in values[name]) for name in few}
+        best = min(through, key=lambda name: through[name], default="")
+        if not best or through[best] > LEAST_GAIN * sum(row["rows"] for row in left):
+            break
+        chosen.append(best)
+        left = [row for row in left if row[best] in values[best]]
+    return tuple((name, tuple(sorted(values[name], key=str))) for name in chosen)
+
+
+def is_one_of(column: Column, values: Sequence[str | None]) -> Column:
+    """Return whether a column has one of these values, which may be none at all."""
+    there = column.isin([value for value in values if value is not None])
+    return there | column.isnull() if None in values else there
 
 
 def version_of(columns: Iterable[str]) -> str:

@@ -32,6 +32,16 @@ TIME_COLUMN = re.compile(r"date|time|period(?:start|end)$|window(?:start|end)$|^
 BILLING_PERIOD = ("billingperiodstart", "billingperiodend")
 
 
+DELIMITERS = (",", ";", "\t", "|", "^")
+MOST_LINES_ABOVE = 30
+LOOKED_AT = 2000
+DATES_LOOKED_AT = 20
+NUMBER_COLUMN = re.compile(r"cost|quantity|amount|price|gpus?$|gpucount|hours|units|value|util|power|dcgm")
+COMMA_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
+GROUPED = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+")
+POINT_NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
+
+
 def time_places(header: Sequence[str]) -> list[int]:
     """Return which columns hold times, by their names."""
     return [place for place, name in enumerate(header) if TIME_COLUMN.search(folded(name))]
@@ -111,16 +121,6 @@ def iso_time(cell: str, order: str) -> str:
         return cell
     zone = (said["zone"] or "").upper()
     return time.isoformat() + ("+00:00" if zone in {"Z", "UTC", "GMT"} else zone)
-
-
-DELIMITERS = (",", ";", "\t", "|", "^")
-MOST_LINES_ABOVE = 30
-LOOKED_AT = 2000
-DATES_LOOKED_AT = 20
-NUMBER_COLUMN = re.compile(r"cost|quantity|amount|price|gpus?$|gpucount|hours|units|value|util|power|dcgm")
-COMMA_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+),\d+")
-GROUPED = re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+")
-POINT_NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True, slots=True)

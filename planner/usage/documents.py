@@ -18,6 +18,30 @@ DMON = re.compile(r"^#\s*Date\s+Time\s+gpu\b", re.IGNORECASE)
 NAME = "__name__"
 
 
+HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
+POD_RESOURCES = (
+    "nvidia.com/gpu",
+    "amd.com/gpu",
+    "gpu.intel.com/i915",
+    "gpu.intel.com/xe",
+    "google.com/tpu",
+    "aws.amazon.com/neuron",
+    "aws.amazon.com/neurondevice",
+    "habana.ai/gaudi",
+    "nvidia.com/gpu.shared",
+)
+POD_LABELS = (
+    "nvidia.com/gpu.product",
+    "cloud.google.com/gke-accelerator",
+    "cloud.google.com/gke-tpu-accelerator",
+    "karpenter.k8s.aws/instance-gpu-name",
+)
+BEGINNING = re.compile(r'\s*(?:\[\s*(?:[{\[]|$)|\{\s*(?:["}]|$))')
+"""How a JSON document of records begins."""
+ALLOCATION_COLUMNS = ["start", "end", "gpu_hours", "namespace", "pod", "gpu"]
+JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
+
+
 def table_of_log(head: str, lines: Callable[[], Iterable[str]]) -> Iterator[list[str]] | None:
     """Return the rows of a log, header first; None for what is no log that is known, or has no times.
 
@@ -82,30 +106,6 @@ def _dmon(lines: Iterable[str]) -> Iterator[list[str]]:
         )
         values = (cells[place[name]] if name in place else "" for name in ("gpu", "sm", "pwr"))
         yield [at, *("" if cell == "-" else cell for cell in values)]
-
-
-HOLDER_COLUMNS = ["start", "end", "gpus", "namespace", "pod", "gpu"]
-POD_RESOURCES = (
-    "nvidia.com/gpu",
-    "amd.com/gpu",
-    "gpu.intel.com/i915",
-    "gpu.intel.com/xe",
-    "google.com/tpu",
-    "aws.amazon.com/neuron",
-    "aws.amazon.com/neurondevice",
-    "habana.ai/gaudi",
-    "nvidia.com/gpu.shared",
-)
-POD_LABELS = (
-    "nvidia.com/gpu.product",
-    "cloud.google.com/gke-accelerator",
-    "cloud.google.com/gke-tpu-accelerator",
-    "karpenter.k8s.aws/instance-gpu-name",
-)
-BEGINNING = re.compile(r'\s*(?:\[\s*(?:[{\[]|$)|\{\s*(?:["}]|$))')
-"""How a JSON document of records begins."""
-ALLOCATION_COLUMNS = ["start", "end", "gpu_hours", "namespace", "pod", "gpu"]
-JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Partition", "Account", "User"]
 
 
 def parsed(text: str) -> Any:  # noqa: ANN401  whatever JSON holds

@@ -26,6 +26,11 @@ LONGEST_S = 366 * 86_400
 """One record holds for a year at most; a longer one has a mistyped end, and would be spread over ages."""
 
 
+MOST_COUNTED = 1 << 22
+Mask: TypeAlias = "NDArray[np.bool_] | slice"
+ALL = slice(None)
+
+
 def zone_of(name: str) -> ZoneInfo:
     """Return a time zone.
 
@@ -109,11 +114,6 @@ def parts_of_hours(start_s: FloatArray, end_s: FloatArray, amount: FloatArray) -
     begins = np.maximum(start_s[stretch], hour * 3600.0)
     ends = np.minimum(end_s[stretch], (hour + 1) * 3600.0)
     return hour, stretch, np.asarray((ends - begins) / 3600.0 * amount[stretch])
-
-
-MOST_COUNTED = 1 << 22
-Mask: TypeAlias = "NDArray[np.bool_] | slice"
-ALL = slice(None)
 
 
 @dataclass(frozen=True, slots=True)

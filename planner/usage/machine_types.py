@@ -16,6 +16,12 @@ PARTS = {"a30": 4}
 """Slices that a chip is divided into; 7 of the others (NVIDIA, MIG User Guide: supported profiles)."""
 
 
+_PREFIXES = re.compile(r"^(?:ml\.|standard_|basic_)")
+_COUNT_IN_NAME = re.compile(r"-(\d+)[gt](?:-|$)|^bm\.gpu[\w.-]*\.(\d+)$|^vm\.gpu[\w.-]*\.(\d+)$")
+_CHIP_IN_NAME = re.compile(r"_[ahv]\d{2,3}s?(?=_v\d)")
+"""Azure's meters name the chip where its machine types do not (ND96asr A100 v4)."""
+
+
 def slice_of(kind: str) -> tuple[str, float] | None:
     """Return the accelerator of a slice (empty where its name does not tell) and its share; None for a whole one.
 
@@ -32,12 +38,6 @@ def slice_of(kind: str) -> tuple[str, float] | None:
     if not chip and int(match["parts"]) * 6 == int(match["memory"]):  # 1g.6gb, 2g.12gb, 4g.24gb are an A30's alone
         chip, whole = "a30", 4
     return chip, min(int(match["parts"]) / whole, 1.0)
-
-
-_PREFIXES = re.compile(r"^(?:ml\.|standard_|basic_)")
-_COUNT_IN_NAME = re.compile(r"-(\d+)[gt](?:-|$)|^bm\.gpu[\w.-]*\.(\d+)$|^vm\.gpu[\w.-]*\.(\d+)$")
-_CHIP_IN_NAME = re.compile(r"_[ahv]\d{2,3}s?(?=_v\d)")
-"""Azure's meters name the chip where its machine types do not (ND96asr A100 v4)."""
 
 
 def plain_type(instance_type: str) -> str:

@@ -22,6 +22,10 @@ from planner.usage.sources import Source
 NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*){1,2}")
 
 
+FILE = "gpuplan_file"
+"""The column that says which file a row is from."""
+
+
 def is_table_name(text: str) -> bool:
     """Say whether a text is the name of a table, and no file.
 
@@ -64,10 +68,6 @@ def table_source(engine: Engine, name: str) -> Source:
     except Exception as error:  # each engine's own
         raise UsageError(f"the engine cannot read this table: {engine.address.said(error)}", where=name) from error
     return Source(name=name, path=name, form="table", columns=tuple(schema.names), kind="", schema=schema)
-
-
-FILE = "gpuplan_file"
-"""The column that says which file a row is from."""
 
 
 @dataclass(frozen=True, slots=True)

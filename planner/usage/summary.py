@@ -29,6 +29,15 @@ SIZE_SHARE = 0.01
 """A workload is as large as the level that is exceeded in one hour of a hundred; a single spike makes no fleet."""
 
 
+MOST_HOURS = 20 * 8766
+MOST_CURVE_VALUES = 1 << 26
+GROUPS = ("gpu", "option", "account", "region", "provider", "tag", "role")
+SOURCE_ORDER = ("bill", "slurm", "dcgm", "plain")
+BASIS_ORDER = ("allocated", "present", "busy", "useful")
+NO_USE_HINT = "GPU charges are found by instance type (SkuPriceDetails), meter or description; `gpuplan offers` lists the known ones"
+NO_RECORD_HINT = "jobs hold what AllocTRES names as gres/gpu, if it is not cut off (sacct -P); counters are found by name (DCGM_FI_DEV_GPU_UTIL), tables by a column gpus"
+
+
 def chosen_gpu(usage: Usage, wanted: str) -> str:
     """Return the accelerator that is meant.
 
@@ -82,13 +91,6 @@ def workload_text(gpu: str, level: NDArray[np.float64], basis: str) -> str:
         "kind: gpu_hours\n"
         f"gpu_hours: {{gpu: {gpu or 'H100-SXM'}, count: {count}, hours_per_month: {hours:.6g}}}\n"
     )
-
-
-MOST_HOURS = 20 * 8766
-MOST_CURVE_VALUES = 1 << 26
-GROUPS = ("gpu", "option", "account", "region", "provider", "tag", "role")
-SOURCE_ORDER = ("bill", "slurm", "dcgm", "plain")
-BASIS_ORDER = ("allocated", "present", "busy", "useful")
 
 
 def summarize(
@@ -190,10 +192,6 @@ def summarize(
         table=part,
         counters=_counters(table, measures, first, hours),
     )
-
-
-NO_USE_HINT = "GPU charges are found by instance type (SkuPriceDetails), meter or description; `gpuplan offers` lists the known ones"
-NO_RECORD_HINT = "jobs hold what AllocTRES names as gres/gpu, if it is not cut off (sacct -P); counters are found by name (DCGM_FI_DEV_GPU_UTIL), tables by a column gpus"
 
 
 def _with_basis(table: HourTable) -> HourTable:

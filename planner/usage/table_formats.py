@@ -1,4 +1,4 @@
-"""Table formats (Iceberg, Delta, Hudi): which files of a folder are the table now."""
+"""Table formats (Iceberg, Delta): which files of a folder are the table now."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ OTHER_WAY = "read it through an engine that knows it (--engine), or export the m
 _VERSION = re.compile(r"v?(\d+)(?:-[^/]*|\.gz)?\.metadata\.json")
 _DATA, _DELETED = 0, 2
 _NEWEST_FORMAT = 3
+
+
+DELTA_LOG = "_delta_log"
+SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
+"""What a lake's table has beside its files."""
+LAKE_FOLDERS = (DELTA_LOG, ".hoodie", METADATA)
+LOGS = {"Delta": DELTA_LOG, "Iceberg": METADATA}
+"""The folder of each lake's log."""
+MOST_FOLDERS_ABOVE = 8
 
 
 def iceberg_names(log: Path, where: str) -> list[str]:
@@ -92,15 +101,6 @@ def _records(log: Path, name: str) -> Iterator[Any]:
 def _below(address: str) -> str:
     """Return a path without its scheme: ``s3a://`` and ``s3://`` are one store."""
     return re.sub(r"^[a-z0-9]+:/*", "/", address)
-
-
-DELTA_LOG = "_delta_log"
-SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
-"""What a lake's table has beside its files."""
-LAKE_FOLDERS = (DELTA_LOG, ".hoodie", METADATA)
-LOGS = {"Delta": DELTA_LOG, "Iceberg": METADATA}
-"""The folder of each lake's log."""
-MOST_FOLDERS_ABOVE = 8
 
 
 def files_below(folder: Path) -> Iterator[Path]:

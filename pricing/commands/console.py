@@ -42,6 +42,9 @@ ENDINGS = {
 }
 
 
+PIPE_WIDTH = 200
+
+
 class CommandLineError(GpuplanError):
     """Options that do not go together or hold a value that cannot be read."""
 
@@ -157,9 +160,6 @@ class Talk:
     def is_interactive(self) -> bool:
         """Return whether someone watches standard error, so that a progress bar makes sense."""
         return not self.is_quiet and sys.stderr.isatty()
-
-
-PIPE_WIDTH = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,45 @@ from pricing.tables import (
     refuse_unless_plain,
 )
 
+FLAGS = {
+    "accelerator_unknown": "no known accelerator fits what the source names; kept and reported, not planned with",
+    "community": "a third party's machine in the provider's community cloud, not its own data center",
+    "derived_price": "the price of a part times how many of it the machine has, according to the source",
+    "excludes_host": "price of the GPU only; CPU and memory are billed on top",
+    "far_below_others": "more than 40 % below every other seller of this accelerator, and no second source confirms it",
+    "floor_price": 'a "from" price: the least that the seller takes, not the price of a stated machine',
+    "form_factor_unknown": "SXM or PCIe is not stated; planned with the weaker of the two",
+    "joined_infiniband": "the quote says that machines are joined by InfiniBand, 400 Gb/s for each GPU",
+    "local_zone": "in a Local Zone, which an account has to opt into",
+    "lowest_zone": "the lowest of several zones at that moment; the others cost up to three times as much",
+    "lowest_ask": "the lowest ask on a market at that moment, no list price",
+    "median_ask": "the median of the live asks on a market, no list price",
+    "memory_disagrees": "the source states a memory size that the accelerator of this name does not have",
+    "move_held_back": "the last reading moved by more than 40 %; the earlier price is used until a second reading confirms the change",
+    "out_of_stock": "not to be had when the price was read",
+    "private_quote": "quoted to you, and valid until it expires",
+    "spot_at_floor": "spot is exactly a tenth of on-demand: a floor price, usually without tested capacity",
+    "spot_equals_on_demand": "spot costs as much as on-demand: there was no discounted capacity at that moment",
+}
+"""What a reader of an offer should know, and what each word means."""
+SHARED_HOSTS = frozenset({"community", "lowest_ask", "median_ask"})
+"""Flags of a third party's machine."""
+ZONE_KINDS = ("region", "zone", "local_zone", "edge")
+TEXTS = (
+    "provider", "instance_type", "region", "zone", "accelerator_stated", "processor", "offering_class",
+    "launchable_note", "source", "adapter_version", "part",
+)  # fmt: skip
+"""Fields of free text: what stands in them reaches terminals, tables and pages."""
+IDENTITY = ("provider", "instance_type", "region", "source")
+SHORTEST_BLOCK_HOURS = 24
+"""Capacity Blocks are sold by the day; longer ones are offers of their own."""
+IDENTITY_COLUMNS: Final = tuple(
+    "provider instance_type region zone purchase_option term_months payment offering_class minimum_hours".split()
+)
+"""The fields of an offer that say what is sold; all others may change while it stays the same thing."""
+identity_key = attrgetter(*IDENTITY_COLUMNS)
+"""The same as a tuple: faster than the text where many offers are compared."""
+
 
 class PurchaseOption(StrEnum):
     """How an instance is paid for; one name per product, since terms differ."""
@@ -72,33 +111,6 @@ TERM_MONTHS = {
 A ``serverless`` machine is billed by the second and given back when it has nothing to do. A ``reserved_unspecified`` price is a "starting from": term and volume are told on request.
 """
 
-FLAGS = {
-    "accelerator_unknown": "no known accelerator fits what the source names; kept and reported, not planned with",
-    "community": "a third party's machine in the provider's community cloud, not its own data center",
-    "derived_price": "the price of a part times how many of it the machine has, according to the source",
-    "excludes_host": "price of the GPU only; CPU and memory are billed on top",
-    "far_below_others": "more than 40 % below every other seller of this accelerator, and no second source confirms it",
-    "floor_price": 'a "from" price: the least that the seller takes, not the price of a stated machine',
-    "form_factor_unknown": "SXM or PCIe is not stated; planned with the weaker of the two",
-    "joined_infiniband": "the quote says that machines are joined by InfiniBand, 400 Gb/s for each GPU",
-    "local_zone": "in a Local Zone, which an account has to opt into",
-    "lowest_zone": "the lowest of several zones at that moment; the others cost up to three times as much",
-    "lowest_ask": "the lowest ask on a market at that moment, no list price",
-    "median_ask": "the median of the live asks on a market, no list price",
-    "memory_disagrees": "the source states a memory size that the accelerator of this name does not have",
-    "move_held_back": "the last reading moved by more than 40 %; the earlier price is used until a second reading confirms the change",
-    "out_of_stock": "not to be had when the price was read",
-    "private_quote": "quoted to you, and valid until it expires",
-    "spot_at_floor": "spot is exactly a tenth of on-demand: a floor price, usually without tested capacity",
-    "spot_equals_on_demand": "spot costs as much as on-demand: there was no discounted capacity at that moment",
-}
-"""What a reader of an offer should know, and what each word means."""
-
-SHARED_HOSTS = frozenset({"community", "lowest_ask", "median_ask"})
-"""Flags of a third party's machine."""
-
-ZONE_KINDS = ("region", "zone", "local_zone", "edge")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricePart:
@@ -123,13 +135,6 @@ class PricePart:
         refuse_faults(
             refuse_unless_above_zero(self, "quantity") + refuse_unless_not_negative(self, "price_usd_per_hour")
         )
-
-
-TEXTS = (
-    "provider", "instance_type", "region", "zone", "accelerator_stated", "processor", "offering_class",
-    "launchable_note", "source", "adapter_version", "part",
-)  # fmt: skip
-"""Fields of free text: what stands in them reaches terminals, tables and pages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,13 +280,6 @@ class Offer:
         return not SHARED_HOSTS.isdisjoint(self.flags)
 
 
-IDENTITY = ("provider", "instance_type", "region", "source")
-
-
-SHORTEST_BLOCK_HOURS = 24
-"""Capacity Blocks are sold by the day; longer ones are offers of their own."""
-
-
 def offer_id(offer: Offer) -> str:
     """Return a stable, readable identity: the same offer at another price on another day has the same.
 
@@ -309,15 +307,6 @@ def offer_id(offer: Offer) -> str:
     if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK and offer.minimum_hours > SHORTEST_BLOCK_HOURS:
         parts.append(f"{offer.minimum_hours:g}h")
     return "/".join([part.replace("/", "_").replace(" ", "_") for part in parts])
-
-
-IDENTITY_COLUMNS: Final = tuple(
-    "provider instance_type region zone purchase_option term_months payment offering_class minimum_hours".split()
-)
-"""The fields of an offer that say what is sold; all others may change while it stays the same thing."""
-
-identity_key = attrgetter(*IDENTITY_COLUMNS)
-"""The same as a tuple: faster than the text where many offers are compared."""
 
 
 def identity_of(offer: Offer) -> str:

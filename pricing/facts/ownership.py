@@ -17,6 +17,17 @@ PRICE_KINDS = ("street", "quotation", "range", "list", "plan", "estimate", "deri
 STATUSES = ("", "on_sale", "phased_out", "not_yet", "used")
 
 
+USD_PER_EUR_2024 = 1.0824
+"""Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
+CUSTOMERS = {
+    "electricity": "commercial",
+    "electricity_commercial": "commercial",
+    "electricity_business": "business",
+    "electricity_industrial": "industrial",
+}
+"""Key of the ownership input -> whose price it is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnershipInput:
     """One figure of ownership, in the unit of its source.
@@ -285,18 +296,6 @@ def derived_quote(
         weak=True,
         notes="made from the price of single cards",
     )
-
-
-USD_PER_EUR_2024 = 1.0824
-"""Average of 2024, European Central Bank euro reference rates; the tariffs in euro are of that year."""
-
-CUSTOMERS = {
-    "electricity": "commercial",
-    "electricity_commercial": "commercial",
-    "electricity_business": "business",
-    "electricity_industrial": "industrial",
-}
-"""Key of the ownership input -> whose price it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,29 @@ PERIOD_HOURS = {"day": 24.0, "week": 168.0, "month": HOURS_PER_MONTH}
 """Length of the period in which a quota renews itself; a month is 730 hours."""
 
 
+KINDS = {
+    "hyperscaler": "a general cloud with regions all over the world",
+    "neocloud": "a cloud that sells GPUs above all",
+    "marketplace": "brokers machines of third parties",
+    "aggregator": "resells other clouds under one account",
+    "notebook": "sells notebooks and single machines",
+    "api": "sells models or functions on its GPUs",
+}
+RATINGS = ("platinum", "gold", "silver", "bronze", "participation_ribbon", "underperform", "unavailable")
+"""Words of SemiAnalysis ClusterMAX, best first; ``unavailable`` could not be tested, which is no judgment."""
+GOOD_RATINGS = RATINGS[: RATINGS.index("bronze") + 1]
+TIERS = {
+    "A": "a hyperscaler that is rated bronze or better",
+    "B": "rated bronze or better, or with an SLA, node sizes and regions that are stated",
+    "C": "a price list without these",
+    "D": "a marketplace, an aggregator, a community host, a free tier, or shared GPUs sold as whole ones",
+}
+OTHER_NAMES = {
+    "google": "gcp", "google-vertex": "gcp", "aws-bedrock": "aws", "ovhcloud": "ovh", "gmicloud": "gmi-cloud",
+}  # fmt: skip
+"""Names under which sellers of tokens list a seller of machines."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeTier:
     """One accelerator (or none) in one plan of one service.
@@ -126,25 +149,6 @@ class FreeTier:
 def free_tiers() -> tuple[FreeTier, ...]:
     """Return all rows, superseded ones among them."""
     return read_facts(FreeTier, "free_tiers.csv")
-
-
-KINDS = {
-    "hyperscaler": "a general cloud with regions all over the world",
-    "neocloud": "a cloud that sells GPUs above all",
-    "marketplace": "brokers machines of third parties",
-    "aggregator": "resells other clouds under one account",
-    "notebook": "sells notebooks and single machines",
-    "api": "sells models or functions on its GPUs",
-}
-RATINGS = ("platinum", "gold", "silver", "bronze", "participation_ribbon", "underperform", "unavailable")
-"""Words of SemiAnalysis ClusterMAX, best first; ``unavailable`` could not be tested, which is no judgment."""
-GOOD_RATINGS = RATINGS[: RATINGS.index("bronze") + 1]
-TIERS = {
-    "A": "a hyperscaler that is rated bronze or better",
-    "B": "rated bronze or better, or with an SLA, node sizes and regions that are stated",
-    "C": "a price list without these",
-    "D": "a marketplace, an aggregator, a community host, a free tier, or shared GPUs sold as whole ones",
-}
 
 
 class Tier(NamedTuple):
@@ -245,12 +249,6 @@ class Seller:
 def sellers() -> Mapping[str, Seller]:
     """Return every seller that is known, by provider."""
     return MappingProxyType({row.provider: row for row in read_facts(Seller, "sellers.csv")})
-
-
-OTHER_NAMES = {
-    "google": "gcp", "google-vertex": "gcp", "aws-bedrock": "aws", "ovhcloud": "ovh", "gmicloud": "gmi-cloud",
-}  # fmt: skip
-"""Names under which sellers of tokens list a seller of machines."""
 
 
 def seller_of(provider: str) -> Seller | None:

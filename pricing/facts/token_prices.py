@@ -22,6 +22,11 @@ LISTING_WORDS = frozenset(
 """Words by which sellers tell apart listings of one and the same network."""
 
 
+# Thousands of names are taken apart: looking each pattern up by its text takes as long as using it.
+PREFIX, SIZE = re.compile(r"^(databricks-|[a-z]+\.)"), re.compile(r"(-v?\d+:\d+|-(4096|8192|32768))$")
+FORMAT, POINT, WORD = re.compile(r"fp8|fp16|bf16|awq"), re.compile(r"(\d)p(\d)"), re.compile(r"[a-z]+|[0-9]+")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice:
     """What a hosted model costs per token.
@@ -51,11 +56,6 @@ class TokenPrice:
     priced_on: date
     source: str
     note: str = ""
-
-
-# Thousands of names are taken apart: looking each pattern up by its text takes as long as using it.
-PREFIX, SIZE = re.compile(r"^(databricks-|[a-z]+\.)"), re.compile(r"(-v?\d+:\d+|-(4096|8192|32768))$")
-FORMAT, POINT, WORD = re.compile(r"fp8|fp16|bf16|awq"), re.compile(r"(\d)p(\d)"), re.compile(r"[a-z]+|[0-9]+")
 
 
 @cache

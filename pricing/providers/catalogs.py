@@ -47,6 +47,13 @@ _FILE_NAME: Final = re.compile(r"([a-z0-9][a-z0-9-]*)@(\d{4}-\d{2}-\d{2})")
 _TOTAL_MIB: Final = re.compile(r"TotalGpuMemoryInMiB\W+(\d+)")
 
 
+URL: Final = "https://dstack-gpu-pricing.s3.eu-west-1.amazonaws.com/v3"
+PART: Final = "gpuhunt"
+VERSION: Final = "gpuhunt-1"
+MOST_BYTES: Final = 1 << 27
+_VERSION: Final = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[-.][\w.-]*)?")
+
+
 def is_catalog(text: str) -> bool:
     """Return whether a file is one of these catalogs, by its first line."""
     return _format(text) is not None
@@ -193,14 +200,6 @@ FORMATS: Final = (
     ({"InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Region"}, _skypilot),
 )
 """The columns that tell a catalog, and its reader."""
-
-
-URL: Final = "https://dstack-gpu-pricing.s3.eu-west-1.amazonaws.com/v3"
-PART: Final = "gpuhunt"
-VERSION: Final = "gpuhunt-1"
-MOST_BYTES: Final = 1 << 27
-
-_VERSION: Final = re.compile(r"(\d{4})(\d{2})(\d{2})(?:[-.][\w.-]*)?")
 
 
 def published(seller: str) -> Provider:

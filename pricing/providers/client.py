@@ -32,6 +32,11 @@ LONGEST_PAUSE_S: Final = 120.0
 TIMEOUT_S: Final = 60.0
 
 
+Job = Callable[[], Iterable[RawPage]]
+Answer = TypeVar("Answer")
+CHUNK_BYTES: Final = 1 << 18
+
+
 class TryAgainError(Exception):
     """An answer that may be better in a moment.
 
@@ -118,9 +123,6 @@ def retry_after_s(value: str | None) -> float | None:
     return max(0.0, (when.replace(tzinfo=None) - utc_now()).total_seconds())
 
 
-Job = Callable[[], Iterable[RawPage]]
-
-
 def side_by_side(request: Request, jobs: Mapping[str, Job], *, workers: int = 8) -> Iterator[Fetched]:
     """Run one job for each part, a few at a time, and yield the pages of a part only when all of them are there.
 
@@ -175,10 +177,6 @@ def _outcome(part: str, job: Job) -> list[Fetched]:
         return [PartFault.of_shape(part, error)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it costs one part and is told by its name
         return [PartFault(part=part, reason="surprise", message=f"{type(error).__name__}: {error}")]
-
-
-Answer = TypeVar("Answer")
-CHUNK_BYTES: Final = 1 << 18
 
 
 class Http:

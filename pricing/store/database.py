@@ -33,6 +33,11 @@ WRITER_LOCK: Final = 0x67_70_75  # "gpu": the number under which writers queue o
 OTHER_FILE: Final = "is it a store of this program? name another file with --store"
 
 
+_PROCESS_LOCKS: dict[str, threading.RLock] = {}
+_PROCESS_LOCKS_GUARD = threading.Lock()
+FILE_NAME = "prices.duckdb"
+
+
 def no_store(uri: str) -> StoreError:
     """Return that nothing is there yet, and what fills it."""
     return StoreError("there is no store", hint="fill one: gpuplan prices refresh", where=uri)
@@ -63,10 +68,6 @@ def _create_tables(session: Session, statements: Sequence[str]) -> None:
     if not session.rows("select value from store_meta where name = 'schema_version'"):
         session.execute("insert into store_meta values ('schema_version', ?)", [str(SCHEMA_VERSION)])
         session.execute("insert into detail values (0, '', '')")
-
-
-_PROCESS_LOCKS: dict[str, threading.RLock] = {}
-_PROCESS_LOCKS_GUARD = threading.Lock()
 
 
 class DuckDbEngine:
@@ -299,9 +300,6 @@ class PostgresEngine:
 
 Engine = DuckDbEngine | PostgresEngine
 """A place where sessions are had."""
-
-
-FILE_NAME = "prices.duckdb"
 
 
 def default_store() -> str:

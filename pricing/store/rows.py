@@ -36,6 +36,10 @@ _SQL_TYPES: Final = {
 """Types of columns that are no text."""
 
 
+EXPORTED: Final = tuple(dict.fromkeys((OWN_COLUMNS[0], *IDENTITY_COLUMNS, *OWN_COLUMNS, *DESCRIPTION_COLUMNS)))
+"""The fields of an offer that a row of an export holds."""
+
+
 def staged(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, StagedColumn]:
     """Turn rows on their side: a column for each name, of the store's type."""
     columns = zip(*rows, strict=True) if rows else repeat(())
@@ -153,9 +157,6 @@ _CONVERTERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "observed_on": _day,
 }
 """Fields of an offer that are not in a row of the store as they are, to what reads their cells."""
-
-EXPORTED: Final = tuple(dict.fromkeys((OWN_COLUMNS[0], *IDENTITY_COLUMNS, *OWN_COLUMNS, *DESCRIPTION_COLUMNS)))
-"""The fields of an offer that a row of an export holds."""
 
 
 def offer_of(row: Mapping[str, Any]) -> Offer:

@@ -23,6 +23,75 @@ EPOCH: Final = 719_163
 """1970-01-01, counted as Python counts days."""
 
 
+SCHEMA_VERSION: Final = 1
+ADDED: Final = """create table if not exists observation (
+        offer_id integer not null, told_at timestamp not null, observed_on date)"""
+"""The day of offers that tell their own: rate cards, files, a catalog that somebody else gathered. From a row without a day on,
+the offer is as young as its part again. A store made before this table was known gets it when it is next written to."""
+TABLES: Final[tuple[str, ...]] = (
+    ADDED,
+    "create table if not exists store_meta (name text not null, value text not null)",
+    # One row per identity: the thing that is sold. Numbered from 1 up, since small numbers pack ten times better than hashes.
+    """create table if not exists offer (
+        offer_id integer not null, identity text not null, provider text not null, part text not null,
+        instance_type text not null, region text not null, zone text not null, purchase_option text not null,
+        term_months integer not null, payment text not null, offering_class text not null,
+        minimum_hours double precision not null)""",
+    # What many offers share: the hardware and the terms in words.
+    """create table if not exists description (
+        description_id integer not null, fingerprint text not null, zone_kind text not null, accelerator text,
+        accelerator_stated text not null, accelerator_count double precision not null,
+        accelerator_memory_gb double precision, vcpus double precision, memory_gib double precision,
+        processor text not null, cpu_arch text not null, cancellable boolean not null, interruptible boolean not null,
+        launchable text not null, launchable_note text not null, source text not null, adapter_version text not null,
+        flags text not null)""",
+    # Where exactly the number stands at the source; JSON, since it is shown and never searched. Number 0 holds nothing.
+    """create table if not exists detail (
+        detail_id integer not null, source_sku_ids text not null, price_parts text not null)""",
+    # A price that is null says: gone. A repeated row is a milestone's, see `milestone`.
+    """create table if not exists price_change (
+        offer_id integer not null, seen_at timestamp not null, price_usd_per_hour double precision,
+        upfront_usd double precision not null, effective_on date, is_repeat boolean not null)""",
+    """create table if not exists terms_change (
+        offer_id integer not null, seen_at timestamp not null, description_id integer not null,
+        detail_id integer not null)""",
+    """create table if not exists current_offer (
+        offer_id integer not null, price_usd_per_hour double precision not null, upfront_usd double precision not null,
+        effective_on date, description_id integer not null, detail_id integer not null, changed_at timestamp not null)""",
+    # Moves too large to believe at once; a second fetch confirms them.
+    """create table if not exists held_price (
+        offer_id integer not null, price_usd_per_hour double precision not null, held_at timestamp not null)""",
+    # What a source itself tells of the past (EC2's 90 days of spot prices).
+    """create table if not exists reading (
+        offer_id integer not null, read_at timestamp not null, price_usd_per_hour double precision not null)""",
+    # Made anew by each refresh, so that a plan reads it instead of three months of changes.
+    """create table if not exists spread (
+        offer_id integer not null, price_median_usd_per_hour double precision not null,
+        price_high_usd_per_hour double precision not null)""",
+    """create table if not exists snapshot (
+        snapshot_id integer not null, provider text not null, part text not null, asked_at timestamp not null,
+        landed_at timestamp not null, status text not null, reason text not null, message text not null,
+        row_count integer not null, new_count integer not null, changed_count integer not null,
+        gone_count integer not null, held_count integer not null, adapter_version text not null)""",
+    # Moments at which every current price was written once more, so that an old day is rebuilt from few rows.
+    "create table if not exists milestone (set_at timestamp not null)",
+)
+INDEXES: Final[tuple[str, ...]] = (
+    "create unique index if not exists offer_identity on offer (identity)",
+    "create unique index if not exists offer_number on offer (offer_id)",
+    "create unique index if not exists description_fingerprint on description (fingerprint)",
+    "create unique index if not exists detail_number on detail (detail_id)",
+    "create index if not exists price_change_offer on price_change (offer_id, seen_at)",
+    "create index if not exists price_change_time on price_change (seen_at)",
+    "create index if not exists terms_change_offer on terms_change (offer_id, seen_at)",
+    "create unique index if not exists current_offer_number on current_offer (offer_id)",
+    "create unique index if not exists spread_number on spread (offer_id)",
+    "create index if not exists reading_offer on reading (offer_id, read_at)",
+    "create index if not exists snapshot_part on snapshot (provider, part, asked_at)",
+)
+"""For PostgreSQL alone: DuckDB scans its columns faster than it keeps an index, and an index would treble the file."""
+
+
 class Session:
     """One transaction; parameters are written ``?``."""
 
@@ -103,75 +172,3 @@ class _PostgresSession(Session):
             for row in zip(*(values for _, values in columns.values()), strict=True):
                 copy.write_row(row)
         self.execute(f"analyze {table}")
-
-
-SCHEMA_VERSION: Final = 1
-
-ADDED: Final = """create table if not exists observation (
-        offer_id integer not null, told_at timestamp not null, observed_on date)"""
-"""The day of offers that tell their own: rate cards, files, a catalog that somebody else gathered. From a row without a day on,
-the offer is as young as its part again. A store made before this table was known gets it when it is next written to."""
-
-TABLES: Final[tuple[str, ...]] = (
-    ADDED,
-    "create table if not exists store_meta (name text not null, value text not null)",
-    # One row per identity: the thing that is sold. Numbered from 1 up, since small numbers pack ten times better than hashes.
-    """create table if not exists offer (
-        offer_id integer not null, identity text not null, provider text not null, part text not null,
-        instance_type text not null, region text not null, zone text not null, purchase_option text not null,
-        term_months integer not null, payment text not null, offering_class text not null,
-        minimum_hours double precision not null)""",
-    # What many offers share: the hardware and the terms in words.
-    """create table if not exists description (
-        description_id integer not null, fingerprint text not null, zone_kind text not null, accelerator text,
-        accelerator_stated text not null, accelerator_count double precision not null,
-        accelerator_memory_gb double precision, vcpus double precision, memory_gib double precision,
-        processor text not null, cpu_arch text not null, cancellable boolean not null, interruptible boolean not null,
-        launchable text not null, launchable_note text not null, source text not null, adapter_version text not null,
-        flags text not null)""",
-    # Where exactly the number stands at the source; JSON, since it is shown and never searched. Number 0 holds nothing.
-    """create table if not exists detail (
-        detail_id integer not null, source_sku_ids text not null, price_parts text not null)""",
-    # A price that is null says: gone. A repeated row is a milestone's, see `milestone`.
-    """create table if not exists price_change (
-        offer_id integer not null, seen_at timestamp not null, price_usd_per_hour double precision,
-        upfront_usd double precision not null, effective_on date, is_repeat boolean not null)""",
-    """create table if not exists terms_change (
-        offer_id integer not null, seen_at timestamp not null, description_id integer not null,
-        detail_id integer not null)""",
-    """create table if not exists current_offer (
-        offer_id integer not null, price_usd_per_hour double precision not null, upfront_usd double precision not null,
-        effective_on date, description_id integer not null, detail_id integer not null, changed_at timestamp not null)""",
-    # Moves too large to believe at once; a second fetch confirms them.
-    """create table if not exists held_price (
-        offer_id integer not null, price_usd_per_hour double precision not null, held_at timestamp not null)""",
-    # What a source itself tells of the past (EC2's 90 days of spot prices).
-    """create table if not exists reading (
-        offer_id integer not null, read_at timestamp not null, price_usd_per_hour double precision not null)""",
-    # Made anew by each refresh, so that a plan reads it instead of three months of changes.
-    """create table if not exists spread (
-        offer_id integer not null, price_median_usd_per_hour double precision not null,
-        price_high_usd_per_hour double precision not null)""",
-    """create table if not exists snapshot (
-        snapshot_id integer not null, provider text not null, part text not null, asked_at timestamp not null,
-        landed_at timestamp not null, status text not null, reason text not null, message text not null,
-        row_count integer not null, new_count integer not null, changed_count integer not null,
-        gone_count integer not null, held_count integer not null, adapter_version text not null)""",
-    # Moments at which every current price was written once more, so that an old day is rebuilt from few rows.
-    "create table if not exists milestone (set_at timestamp not null)",
-)
-
-INDEXES: Final[tuple[str, ...]] = (
-    "create unique index if not exists offer_identity on offer (identity)",
-    "create unique index if not exists offer_number on offer (offer_id)",
-    "create unique index if not exists description_fingerprint on description (fingerprint)",
-    "create unique index if not exists detail_number on detail (detail_id)",
-    "create index if not exists price_change_offer on price_change (offer_id, seen_at)",
-    "create index if not exists price_change_time on price_change (seen_at)",
-    "create index if not exists terms_change_offer on terms_change (offer_id, seen_at)",
-    "create unique index if not exists current_offer_number on current_offer (offer_id)",
-    "create unique index if not exists spread_number on spread (offer_id)",
-    "create index if not exists reading_offer on reading (offer_id, read_at)",
-    "create index if not exists snapshot_part on snapshot (provider, part, asked_at)",
-)
-"""For PostgreSQL alone: DuckDB scans its columns faster than it keeps an index, and an index would treble the file."""

@@ -17,6 +17,42 @@ _LARGEST = {
 """Bounds of the numbers of a configuration: some 100 times what exists."""
 
 
+_STRUCTURAL = re.compile(
+    r"^(num|n)_|_(size|dim|dims|rank|layers|heads|experts|pattern|types|type_list|ratios|freq|interval|width|groups|blocks|configs?)$"
+    r"|mamba|ssm|conv_|linear_|delta|rnn|lru|swa_|^index_|compress|kv_shar|shar\w*_kv|cross_|per_layer|altup|laurel|hybrid"
+    r"|lightning|^hc_|k_eq_v|moe_block|output_gate|encoder_decoder|use_mla|relative_attention"
+)
+"""Names that say how large a part is, how many there are, or that there is a part of another sort."""
+_HARMLESS = re.compile(
+    r"^(num_labels|num_beams?|num_beam_groups|num_return_sequences|n_group|topk_group|num_expert_group|ep_size|rope_.*|.*rope.*|rotary_.*|no_rope.*"
+    r"|num_nextn_predict_layers|num_mtp_modules|num_mtp_layers|mtp_\w+|num_ln_in_parallel_attn|pooler_.*|summary_.*|classifier_.*"
+    r"|global_attn_every_n_layers|max_batch_size|generation_config|compression_config|init_config|chunk_size\w*|mamba_chunk_size|block_size"
+    r"|no_repeat_ngram_size|encoder_no_repeat_ngram_size|cross_attention_hidden_size|n_special|num_hidden_groups|qk_head_dim|hc_\w+"
+    r"|image_size|patch_size|num_image_tokens|.*_token_.*|\w*_multipliers?|mamba_hidden_act|mamba_ssm_\w*|quantization_config|num_logits_to_keep"
+    r"|linear_(a_log|dt|lower|allow)\w*|relative_attention_max_distance|linear_conv_bias|mamba_proj_bias|mamba_(rms_norm|norm_before_gate)"
+    r"|(linear|full|mlp)_\w*(alpha|beta)\w*|num_hash_layers|conv_L_cache|layer_switch|use_mamba_kernels|freeze_\w+|moe_(token|renorm)\w*|mlp_bias|time_step_\w+|mup_\w+|swa_rope_theta|sliding_window_size|add_swa_\w+|position_buckets|order_of_interleaved_layers|moe_capacity)$"
+)
+"""Names that look like a part's but belong to sampling, positions, routing groups or heads for other work; the layers that draft
+tokens ahead are not part of a model's stated size."""
+_SAME = {
+    "embedding_size": "hidden_size",
+    "word_embed_proj_dim": "hidden_size",
+    "decoder_vocab_size": "vocab_size",
+    "pooler_hidden_size": "hidden_size",
+    "num_heads": "num_attention_heads",
+}
+"""Names that change nothing where they repeat another number."""
+_QUANTIZED = ("nvfp4", "mxfp4", "fp8", "awq", "gptq")
+"""Formats that a name may end with; quantization tools are named after theirs, or after themselves."""
+_METHODS_OF_FORMAT = {
+    "nvfp4": ("nvfp4", "modelopt", "compressed"),
+    "mxfp4": ("mxfp4", "quark", "compressed"),
+    "fp8": ("fp8", "modelopt", "compressed", "quark"),
+    "awq": ("awq", "compressed"),
+    "gptq": ("gptq", "compressed"),
+}
+
+
 @dataclass(slots=True)
 class Numbers:
     """A configuration's keys; what is read is remembered, so that what was left unread can be named."""
@@ -63,45 +99,6 @@ class Numbers:
         """Return the numbers of a part of this configuration; its faults are told with these."""
         value = self.get(name)
         return Numbers(value if isinstance(value, Mapping) else {}, self.faults)
-
-
-_STRUCTURAL = re.compile(
-    r"^(num|n)_|_(size|dim|dims|rank|layers|heads|experts|pattern|types|type_list|ratios|freq|interval|width|groups|blocks|configs?)$"
-    r"|mamba|ssm|conv_|linear_|delta|rnn|lru|swa_|^index_|compress|kv_shar|shar\w*_kv|cross_|per_layer|altup|laurel|hybrid"
-    r"|lightning|^hc_|k_eq_v|moe_block|output_gate|encoder_decoder|use_mla|relative_attention"
-)
-"""Names that say how large a part is, how many there are, or that there is a part of another sort."""
-
-_HARMLESS = re.compile(
-    r"^(num_labels|num_beams?|num_beam_groups|num_return_sequences|n_group|topk_group|num_expert_group|ep_size|rope_.*|.*rope.*|rotary_.*|no_rope.*"
-    r"|num_nextn_predict_layers|num_mtp_modules|num_mtp_layers|mtp_\w+|num_ln_in_parallel_attn|pooler_.*|summary_.*|classifier_.*"
-    r"|global_attn_every_n_layers|max_batch_size|generation_config|compression_config|init_config|chunk_size\w*|mamba_chunk_size|block_size"
-    r"|no_repeat_ngram_size|encoder_no_repeat_ngram_size|cross_attention_hidden_size|n_special|num_hidden_groups|qk_head_dim|hc_\w+"
-    r"|image_size|patch_size|num_image_tokens|.*_token_.*|\w*_multipliers?|mamba_hidden_act|mamba_ssm_\w*|quantization_config|num_logits_to_keep"
-    r"|linear_(a_log|dt|lower|allow)\w*|relative_attention_max_distance|linear_conv_bias|mamba_proj_bias|mamba_(rms_norm|norm_before_gate)"
-    r"|(linear|full|mlp)_\w*(alpha|beta)\w*|num_hash_layers|conv_L_cache|layer_switch|use_mamba_kernels|freeze_\w+|moe_(token|renorm)\w*|mlp_bias|time_step_\w+|mup_\w+|swa_rope_theta|sliding_window_size|add_swa_\w+|position_buckets|order_of_interleaved_layers|moe_capacity)$"
-)
-"""Names that look like a part's but belong to sampling, positions, routing groups or heads for other work; the layers that draft
-tokens ahead are not part of a model's stated size."""
-
-_SAME = {
-    "embedding_size": "hidden_size",
-    "word_embed_proj_dim": "hidden_size",
-    "decoder_vocab_size": "vocab_size",
-    "pooler_hidden_size": "hidden_size",
-    "num_heads": "num_attention_heads",
-}
-"""Names that change nothing where they repeat another number."""
-
-_QUANTIZED = ("nvfp4", "mxfp4", "fp8", "awq", "gptq")
-"""Formats that a name may end with; quantization tools are named after theirs, or after themselves."""
-_METHODS_OF_FORMAT = {
-    "nvfp4": ("nvfp4", "modelopt", "compressed"),
-    "mxfp4": ("mxfp4", "quark", "compressed"),
-    "fp8": ("fp8", "modelopt", "compressed", "quark"),
-    "awq": ("awq", "compressed"),
-    "gptq": ("gptq", "compressed"),
-}
 
 
 def not_understood(config: Mapping[str, Any], read: Collection[str]) -> list[str]:

@@ -8,6 +8,30 @@ from typing import Any
 from planner.demand.configuration.keys import Numbers
 from planner.demand.configuration.layers import mixture_layers
 
+_UNSAID = {
+    # (layers, width, MLP width) of towers whose writer leaves them out: the defaults of transformers 5.24
+    "clip_vision_model": (24, 1024, 4096),
+    "siglip_vision_model": (12, 768, 3072),
+    "pixtral": (24, 1024, 4096),
+    "qwen2_vl": (32, 1280, 5120),
+    "qwen2_5_vl": (32, 1280, 3420),
+    "qwen3_vl": (27, 1152, 4304),
+    "gemma4_vision": (16, 768, 3072),
+    "mllama_vision_model": (32, 1280, 5120),
+    "llama4_vision_model": (34, 1408, 5632),
+    "idefics3": (12, 1152, 3072),
+    "smolvlm_vision": (12, 1152, 3072),
+    "internvl_vision": (24, 1024, 4096),
+    "intern_vit_6b": (24, 1024, 4096),
+    "glm4v": (24, 1536, 13696),
+    "glm4v_vision": (24, 1536, 13696),
+}
+_GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni", "gemma4", "glm4v", "paddleocr", "cohere2", "step")
+_KNOWN_SIZES = {
+    # towers that are named, not described: counts of the makers' model cards
+    "mobilenetv5": 300e6, "gemma3n_audio": 681e6, "phi4mm": 901e6 + 840e6, "phi3_v": 325.5e6, "minicpmv": 508e6,
+}  # fmt: skip
+
 
 def mixture_of(numbers: Numbers, family: str, layers: int) -> dict[str, int]:
     """Return the numbers of the mixture of experts, as `Architecture` names them; none for a dense model."""
@@ -85,31 +109,6 @@ def _block_mlps(blocks: list[Any], hidden: int) -> tuple[int, int]:
         widths.append(0 if mlp.get("no_op") or mlp.get("replace_with_linear") else width)
         extra += hidden * hidden * (bool(mlp.get("replace_with_linear")) + bool(attention.get("replace_with_linear")))
     return round(sum(widths) / max(len(widths), 1)), extra
-
-
-_UNSAID = {
-    # (layers, width, MLP width) of towers whose writer leaves them out: the defaults of transformers 5.24
-    "clip_vision_model": (24, 1024, 4096),
-    "siglip_vision_model": (12, 768, 3072),
-    "pixtral": (24, 1024, 4096),
-    "qwen2_vl": (32, 1280, 5120),
-    "qwen2_5_vl": (32, 1280, 3420),
-    "qwen3_vl": (27, 1152, 4304),
-    "gemma4_vision": (16, 768, 3072),
-    "mllama_vision_model": (32, 1280, 5120),
-    "llama4_vision_model": (34, 1408, 5632),
-    "idefics3": (12, 1152, 3072),
-    "smolvlm_vision": (12, 1152, 3072),
-    "internvl_vision": (24, 1024, 4096),
-    "intern_vit_6b": (24, 1024, 4096),
-    "glm4v": (24, 1536, 13696),
-    "glm4v_vision": (24, 1536, 13696),
-}
-_GATED = ("pixtral", "qwen2_5_vl", "qwen2_5_omni", "gemma4", "glm4v", "paddleocr", "cohere2", "step")
-_KNOWN_SIZES = {
-    # towers that are named, not described: counts of the makers' model cards
-    "mobilenetv5": 300e6, "gemma3n_audio": 681e6, "phi4mm": 901e6 + 840e6, "phi3_v": 325.5e6, "minicpmv": 508e6,
-}  # fmt: skip
 
 
 def tower_parameter_count(numbers: Numbers, family: str, hidden: int) -> int:

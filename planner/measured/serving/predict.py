@@ -36,6 +36,13 @@ MOST_REQUESTS = 2048.0
 """Requests in flight that engines are built for in maximum-throughput tables."""
 
 
+_DRAFT_STEP_SHARE = 0.05
+"""As `perf.draft_step_share`."""
+METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
+CONSTANTS = tuple(item.name for item in fields(ServingConstants))
+LINKS = tuple(item.name for item in fields(Links))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingTable:
     """Rows that can be predicted, as columns; `model` holds arrays, too.
@@ -146,13 +153,6 @@ def _limit(
     request_bytes = cached_bytes_per_request(model, split, stages, tokens_in + tokens_out / 2.0)
     held = np.floor(np.maximum(budget, 0.0) / np.maximum(request_bytes, 1.0)) * group / split
     return np.asarray(np.clip(held, 1.0, MOST_REQUESTS * group / split), dtype=float)
-
-
-_DRAFT_STEP_SHARE = 0.05
-"""As `perf.draft_step_share`."""
-METRICS = ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")
-CONSTANTS = tuple(item.name for item in fields(ServingConstants))
-LINKS = tuple(item.name for item in fields(Links))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,15 @@ _UNREAD = ("offload to host", "blocks swapped", "parameter offloading")
 _RANK = re.compile(r"rank[ -](\d+)")
 
 
+_TASKS = frozenset({"grpo", "dapo"})
+_BESIDE = re.compile(r"\boff\b|async", re.IGNORECASE)
+_USUAL_PROMPT_TOKENS = 200
+"""Of a problem of mathematics, which all rows that state their lengths are about; a row's own `input_len` counts before it."""
+_PASSES = 3.0
+_USUAL_BATCH = 16.0
+"""Samples of an accelerator in a step, where a table does not tell."""
+
+
 def predict_tuning(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of a step or the GiB of memory by the row's id, and why the others have none."""
     return predicted_rows(rows, lambda row: _predicted(row, calibration))
@@ -72,12 +81,6 @@ def _base_of(row: Row) -> str:
     return next((name for name in ("int8", "fp8", "nf4", "int4") if name in text), "bf16")
 
 
-_TASKS = frozenset({"grpo", "dapo"})
-_BESIDE = re.compile(r"\boff\b|async", re.IGNORECASE)
-_USUAL_PROMPT_TOKENS = 200
-"""Of a problem of mathematics, which all rows that state their lengths are about; a row's own `input_len` counts before it."""
-
-
 def predict_rewards(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:
     """Return the seconds of a step by the row's id, and why the others have none."""
     return predicted_rows(rows, lambda row: _step_s(row, calibration))
@@ -109,11 +112,6 @@ def _step_s(row: Row, calibration: Calibration) -> float:
     if isinstance(fleet, Refusal) or fleet.performance.step_s is None:
         raise InputError("the model does not fit")
     return fleet.performance.step_s
-
-
-_PASSES = 3.0
-_USUAL_BATCH = 16.0
-"""Samples of an accelerator in a step, where a table does not tell."""
 
 
 def trains_images(row: Row) -> bool:

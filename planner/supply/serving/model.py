@@ -27,6 +27,13 @@ _PREPARE_S_PER_IMAGE_TOKEN = 75e-6
 """Closed loops of 100 and 128 users take 58 ms (vLLM, Qwen2.5-VL-7B), 78 and 148 ms (SGLang, two 720p images of 1,200 and 880 tokens) an image longer."""
 
 
+_CONTEXT_BYTES = 1.5e9
+"""CUDA context, graphs and the engine's own buffers: 1.5 to 3.5 GB on published runs with the group's buffers."""
+_GROUP_BYTES = 0.6e9
+BATCHED_TOKENS = 8192.0
+"""Tokens that an engine prefills at once (vLLM and TensorRT-LLM default to 2048 to 8192)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
     """A model in one format, as the steps see it; every number may be an array (one entry per row of a table).
@@ -156,13 +163,6 @@ def causal_tokens(model: ServedModel, prompt_tokens: FloatArray) -> FloatArray:
     inside = np.minimum(prompt_tokens, window)
     windowed = inside * (1.0 - inside / (2.0 * np.maximum(prompt_tokens, 1.0)))
     return np.asarray((1.0 - share) * prompt_tokens / 2.0 + share * windowed, dtype=float)
-
-
-_CONTEXT_BYTES = 1.5e9
-"""CUDA context, graphs and the engine's own buffers: 1.5 to 3.5 GB on published runs with the group's buffers."""
-_GROUP_BYTES = 0.6e9
-BATCHED_TOKENS = 8192.0
-"""Tokens that an engine prefills at once (vLLM and TensorRT-LLM default to 2048 to 8192)."""
 
 
 def resident_weight_bytes(

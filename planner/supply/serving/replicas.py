@@ -32,6 +32,9 @@ from planner.supply.serving.model import ServedModel, served_model
 from planner.supply.serving.stacks import speed_spreads
 from planner.supply.serving.tails import LateTimes
 
+FEW_MACHINES = 64
+"""So few are asked again and again, at other rates; all of a catalog are asked once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
@@ -253,10 +256,6 @@ def prospects_by_formats(
     ]
     if smaller and full:
         yield replace(prospects(smaller, tuple(full)), is_fallback=True)
-
-
-FEW_MACHINES = 64
-"""So few are asked again and again, at other rates; all of a catalog are asked once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,6 +22,9 @@ from planner.supply.machines import Machine
 TUNED_STACK = "tuned"
 
 
+_DEFAULTS = ("@default",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingStack:
     """How text is served.
@@ -54,7 +57,6 @@ class ServingStack:
         return "@default" in self.tags
 
 
-_DEFAULTS = ("@default",)
 _STACKS: Mapping[str, ServingStack] = {
     one.name: one
     for one in (

@@ -26,6 +26,10 @@ from planner.supply.throughput.images import sustained_share
 _NARROW = frozenset({"fp8", "int8"})
 
 
+PIECE_S = 30.0
+"""Seconds into which long recordings are cut."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodeConstants:
     """What is fitted; arrays, one entry per machine or measured row.
@@ -105,10 +109,6 @@ def encode_s(
     device_s = flop / (rates.flop_per_s * constants.flop_share) + moved / rates.bandwidth_bytes_per_s
     batch_s = device_s + arch.layers * constants.layer_s + texts * constants.request_s
     return np.asarray(batch_s * constants.pace_ratio, dtype=float)
-
-
-PIECE_S = 30.0
-"""Seconds into which long recordings are cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

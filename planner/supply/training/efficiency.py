@@ -13,6 +13,14 @@ from planner.supply.machines import Machine
 from pricing.facts.accelerator_rows import Accelerator
 from pricing.facts.accelerators import accelerators
 
+_USUAL_CEILING_SHARE = 0.8
+"""Best matrix product over peak where nobody measured one: H100 0.80, B200 0.78, A100 0.87 (stas00/ml-engineering, MAMF)."""
+_HOST_BYTES_PER_S = 200e9
+"""What the processors of a machine read and write while they update states: half the peak of two sockets."""
+_PCIE_SHARE = 0.6
+_PASSES = 3.0
+"""Forward, recomputed and backward."""
+
 
 def goodput_share(accelerators: ArrayLike, assumptions: Assumptions) -> FloatArray:
     """Return productive over clock time: evaluation and checkpoints, and failures that grow with the accelerators.
@@ -33,15 +41,6 @@ def goodput_share(accelerators: ArrayLike, assumptions: Assumptions) -> FloatArr
         / 24.0
     )
     return np.asarray(np.maximum(assumptions["perf.training_goodput_share"] - lost, 0.1), dtype=float)
-
-
-_USUAL_CEILING_SHARE = 0.8
-"""Best matrix product over peak where nobody measured one: H100 0.80, B200 0.78, A100 0.87 (stas00/ml-engineering, MAMF)."""
-_HOST_BYTES_PER_S = 200e9
-"""What the processors of a machine read and write while they update states: half the peak of two sockets."""
-_PCIE_SHARE = 0.6
-_PASSES = 3.0
-"""Forward, recomputed and backward."""
 
 
 def _measured_share(chip: Accelerator) -> float | None:

@@ -30,6 +30,10 @@ from pricing.providers.hardware import Hardware, each_row, guarded, hardware_of
 MIB_BYTES = 2**20
 
 
+VERSION: Final = "aws-1"
+ZONE_KINDS: Final = {"availability-zone": "zone", "local-zone": "local_zone"}
+
+
 def hardware_from_type(entry: Mapping[str, Any]) -> Hardware:
     """Read an answer of `DescribeInstanceTypes`.
 
@@ -100,10 +104,6 @@ def _number(text: str) -> float:
 
 def _architecture(text: str) -> str:
     return "arm64" if "arm64" in text else "x86_64" if "x86_64" in text else ""
-
-
-VERSION: Final = "aws-1"
-ZONE_KINDS: Final = {"availability-zone": "zone", "local-zone": "local_zone"}
 
 
 @dataclass(slots=True)
