@@ -304,8 +304,8 @@ def _following(following: Autoscaled) -> list[str]:
     if 0 < least < most:
         said.append(
             f"Autoscaling takes {least:,} to {most:,} machines, one replica per {significant(following.target_requests_per_s):g} requests/s, started "
-            f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid for, {usd(following.usd_per_month)} USD a month against "
-            f"{usd(following.always_on_usd_per_month)} always on."
+            f"{minutes} ahead: {percent(following.paid_share)} of the machine hours are paid for, {usd(following.usd_per_month)} USD a month with the hours of starting, "
+            f"which the other figures leave out, against {usd(following.always_on_usd_per_month)} always on."
         )
     waits = (
         f"{percent(zero.waiting_share)} of the requests" if zero.waiting_share > HARDLY_SHARE else "hardly any request"

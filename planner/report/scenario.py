@@ -210,8 +210,8 @@ def _risk_tables(answer: Mapping[str, Any]) -> list[Table]:
             ("expected regret of renting", f"{usd(risk['regret_usd']['rent'])} USD"),
             ("expected regret of buying", f"{usd(risk['regret_usd']['buy'])} USD"),
             (
-                f"perfect information is worth, if you would {answer['recommendation']}",
-                f"{usd(risk['regret_usd'][answer['recommendation']])} USD",
+                f"perfect information is worth, if you would {min(risk['regret_usd'], key=risk['regret_usd'].__getitem__)}",
+                f"{usd(risk['value_of_knowing_usd'])} USD",
             ),
         ]
         if "value_of_waiting_usd" in risk:

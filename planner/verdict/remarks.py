@@ -18,7 +18,6 @@ from planner.options.hosted import hosted_options, nearest_hosted
 from planner.options.option import RENTED, Option, OptionKind
 from planner.options.substitutes import lead_months_of
 from planner.supply.calibration import slow_ratio
-from planner.supply.fleet import size
 from planner.supply.machines import Fleet
 from planner.supply.serving.stacks import TUNED_STACK, stack_named
 from planner.verdict.alternatives import alternatives_of
@@ -164,8 +163,7 @@ def tuning_remarks(workload: Workload, taken: Option, supply: Supply) -> tuple[R
     ):
         return ()
     asked = workload.model_copy(update={"stack": TUNED_STACK})
-    machines = (fleet.machine,)
-    (tuned,) = size(asked, supply.architecture, machines, supply.assumptions, calibration=supply.calibration)
+    (tuned,) = supply.sized_on(asked, [fleet.machine])
     fewest = tuned.instance_count if isinstance(tuned, Fleet) else fleet.instance_count
     return (Remark(code=RemarkCode.TUNING, figures=(fleet.layout.stack, float(fleet.instance_count), float(fewest))),)
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from planner.costs.evaluate import timelines
+from planner.costs.inputs import RentInputs
+from planner.demand.volume import volume
 from planner.demand.workload import Embed, Workload
+from planner.options.credits import with_credits
+from planner.options.machine_hours import hours_of_work, schedule
 from planner.options.option import Option
+from planner.options.rules import stretch_ratio
 from planner.supply.calibration import slow_ratio
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet
@@ -68,14 +76,13 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
     supply : Supply
         What may do the work.
     """
-    fleet, hours, price_usd = taken.fleet, taken.hours_per_run, taken.price_usd_per_hour
+    fleet, price_usd = taken.fleet, taken.price_usd_per_hour
     by_the_hour = taken.purchase_option in {PurchaseOption.ON_DEMAND, PurchaseOption.SPOT}
-    if fleet is None or not hours or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
+    if fleet is None or not fleet.busy_hours_per_run or price_usd is None or not by_the_hour:
         return ()
-    stretch, start_hours = hours / fleet.busy_hours_per_run, supply.assumptions["rent.start_hours"]
+    months, runs = workload.horizon_months, workload.runs_per_month
     machine, total, counts = fleet.machine, taken.accelerators_total_count, []
-    run_usd = taken.usd_per_run(workload.runs_per_month)
-    gpu_usd_per_hour = price_usd * fleet.instance_count / total if total else 0.0
+    usd_per_gpu_hour = price_usd / machine.accelerator_count if total else 0.0
     deadline_hours = workload.deadline_hours if math.isfinite(workload.deadline_hours) else None
     for ratio in COUNT_RATIOS:
         gpus = round(total * ratio)
@@ -91,9 +98,10 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
             continue
         other = estimate(workload, supply.architecture, box, gpus, supply.assumptions, calibration=supply.calibration)
         if isinstance(other, Fleet) and other.busy_hours_per_run:
-            run_hours = other.busy_hours_per_run * stretch
-            gpu_hours = (run_hours + start_hours) * gpus - (hours + start_hours) * total
-            usd = run_usd + gpu_hours * gpu_usd_per_hour
+            rent = _rent_of(workload, taken, other, usd_per_gpu_hour * box.accelerator_count, supply)
+            run_hours = other.busy_hours_per_run * rent.overhead_ratio
+            costs = timelines([rent], supply.assumptions, months=months, once=workload.runs_once)
+            usd = float(costs.total_usd()[0])
             slow = slow_ratio(
                 supply.assumptions["perf.deadline_band_percentile"], other.performance.rate_per_s.spread_log
             )
@@ -101,12 +109,34 @@ def at_other_counts(workload: Workload, taken: Option, supply: Supply) -> tuple[
                 OtherCount(
                     accelerators_total_count=gpus,
                     hours_per_run=run_hours,
-                    usd=usd,
+                    usd=usd / (months * runs) if runs else usd,
                     late_hours=run_hours * slow,
                     deadline_hours=deadline_hours,
                 )
             )
     return tuple(counts)
+
+
+def _rent_of(workload: Workload, taken: Option, other: Fleet, price_usd_per_hour: float, supply: Supply) -> RentInputs:
+    """Return the rent of another fleet from the verdict's seller, whose credits pay first."""
+    assert isinstance(taken.book, RentInputs)
+    assumptions, months = supply.assumptions, workload.horizon_months
+    clock, start_hours = assumptions["money.hours_per_month"], assumptions["rent.start_hours"]
+    plan = schedule(other, volume(workload, clock), months=months, hours_per_month=clock, start_hours=start_hours)
+    hours_per_month, run_hours, _ = hours_of_work(plan, clock, once=workload.runs_once)
+    count = plan.fleet.instance_count
+    stretch = stretch_ratio(np.array([taken.book.interruptible]), np.array([count]), workload, assumptions)
+    rent = replace(
+        taken.book,
+        price_usd_per_hour=price_usd_per_hour,
+        instance_count=count,
+        hours_per_month=hours_per_month,
+        run_hours=run_hours,
+        overhead_ratio=float(stretch[0]),
+        credit_usd=0.0,
+        credit_months=0.0,
+    )
+    return with_credits(rent, taken.provider, workload.have.credits, supply.evidence.today)
 
 
 def later_run(workload: Workload, taken: Option, supply: Supply) -> LaterRun | None:

@@ -72,8 +72,9 @@ def test_the_risk_of_a_scenario_is_told_of_the_verdict_that_it_has() -> None:
     risk = record["risk"]
     assert record["recommendation"] == "rent"
     assert risk["saving_p50_usd"] < 0
-    # What knowing all would save is what the choice made costs on average above the cheaper side of each draw.
-    assert f"perfect information is worth, if you would rent {risk['regret_usd']['rent']:,.0f} USD" in said
+    # Knowing all saves what the side that is cheaper on average costs above the cheaper side of each draw.
+    assert risk["value_of_knowing_usd"] == min(risk["regret_usd"].values())
+    assert f"perfect information is worth, if you would buy {risk['value_of_knowing_usd']:,.0f} USD" in said
     assert f"in the median draw owning costs {-risk['saving_p50_usd']:,.0f} USD more" in said
     saved_usd = risk["regret_usd"]["rent"] - risk["regret_usd"]["buy"]
     assert saved_usd > 0
