@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pricing.facts.offers import Offer, PurchaseOption
-from pricing.providers.aws.fetch import BULK_URL, fetch
-from pricing.providers.aws.normalize import VERSION, normalize
+from pricing.providers.aws import fetch, normalize
 from pricing.providers.contract import Provider
-
-__all__ = ["PROVIDER", "fetch", "normalize"]
 
 PARTS = {
     PurchaseOption.SPOT: "spot",
@@ -25,13 +22,13 @@ def part_of(offer: Offer) -> str:
 
 PROVIDER = Provider(
     name="aws",
-    version=VERSION,
-    fetch=fetch,
-    normalize=normalize,
+    version=normalize.VERSION,
+    fetch=fetch.fetch,
+    normalize=normalize.normalize,
     anchors=("p5.48xlarge", "g6.xlarge"),
     part_of=part_of,
     endpoints={
-        "GPUPLAN_AWS_BULK_URL": BULK_URL,
+        "GPUPLAN_AWS_BULK_URL": fetch.BULK_URL,
         "AWS_ENDPOINT_URL_PRICING": "",
         "AWS_ENDPOINT_URL_EC2": "",
         "AWS_ENDPOINT_URL_SAVINGSPLANS": "",
