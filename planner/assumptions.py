@@ -7,7 +7,7 @@ that the report can list which assumptions a verdict rests on and which of them 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -27,7 +27,7 @@ class Assumption:
     Attributes
     ----------
     name : str
-        Dotted name whose last part ends with the unit (``own.pue_ratio``).
+        Dotted name whose last part ends with the unit (``site.colocation.pue_ratio``).
     value, low, high : float
         Typical value, and the 10th and 90th percentile (equal to `value` where no range is known).
     least, most : float
@@ -189,3 +189,53 @@ def default_assumptions() -> Assumptions:
             raise ValueError(f"assumption {row.name} appears twice in assumptions.csv")
         rows[row.name] = row
     return Assumptions(rows)
+
+
+def stated_value(name: str, value: object, origin: str) -> float:
+    """Return the number that a user states for an assumption: a number, one such as ``10k``, or one of its words.
+
+    Examples
+    --------
+    >>> stated_value("money.hours_per_month", "0.72k", "--set")
+    720.0
+    """
+    from planner.inputs.amount import quantity
+
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise InputError(f"{name} must be a number, got {value!r}", where=origin)
+    row = default_assumptions().rows.get(name)
+    if row is None:
+        return 0.0  # `Assumptions.override` refuses the name, with those that are near it
+    choices = row.choices
+    if value in choices:
+        return float(choices.index(str(value)))
+    written = quantity(value) if isinstance(value, str) else None
+    try:
+        return float(value) if written is None else written
+    except ValueError:
+        wanted = f"one of {', '.join(choices)}" if choices else "a number"
+        raise InputError(f"{name} must be {wanted}, got {value!r}", where=origin) from None
+
+
+def stated_values(settings: Iterable[str], origin: str, *, hint: str) -> dict[str, float]:
+    """Return the values of assumptions that are stated as NAME=VALUE; `Assumptions.override` finds unknown names.
+
+    Parameters
+    ----------
+    settings : iterable of str
+        As typed.
+    origin, hint : str
+        Where they were typed, and an example of one, for errors.
+
+    Examples
+    --------
+    >>> stated_values(["site.colocation.pue_ratio = 1.2"], "--set", hint="--set site.colocation.pue_ratio=1.2")
+    {'site.colocation.pue_ratio': 1.2}
+    """
+    values = {}
+    for setting in settings:
+        name, equals, value = (part.strip() for part in setting.partition("="))
+        if not equals:
+            raise InputError(f"NAME=VALUE was expected, got {setting[:80]!r}", where=origin, hint=hint)
+        values[name] = stated_value(name, value, origin)
+    return values

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from planner.errors import InputError
 from planner.inputs.amount import quantity
 from planner.report.values import flat
 from pricing.clock import today
-from pricing.commands.console import CommandLineError, grouped
+from pricing.commands.console import grouped
 
 if TYPE_CHECKING:
     from planner.assumptions import Assumptions
@@ -218,7 +217,7 @@ class Settings:
         InputError
             Unknown names, values that are no numbers or mean nothing; all at once for each origin.
         """
-        from planner.assumptions import default_assumptions
+        from planner.assumptions import default_assumptions, stated_value, stated_values
 
         assumptions = default_assumptions()
         if self.assumptions_file:
@@ -227,16 +226,9 @@ class Settings:
             document = read_document(
                 self.assumptions_file, example="`gpuplan assumptions` lists the names to write, as `name: value`"
             )
-            values = {name: _number(name, value, document.name) for name, value in flat(document.content).items()}
+            values = {name: stated_value(name, value, document.name) for name, value in flat(document.content).items()}
             assumptions = assumptions.override(values, document.name)
-        chosen = {}
-        for setting in self.settings:
-            name, equals, value = setting.partition("=")
-            if not equals:
-                raise CommandLineError(
-                    f"NAME=VALUE was expected, got {setting!r}", where="--set", hint="--set own.pue_ratio=1.2"
-                )
-            chosen[name.strip()] = _number(name.strip(), value.strip(), "--set")
+        chosen = stated_values(self.settings, "--set", hint="--set site.colocation.pue_ratio=1.2")
         return assumptions.override(chosen, "--set") if chosen else assumptions
 
 
@@ -326,22 +318,3 @@ def split_names(text: str | None) -> tuple[str, ...]:
     (('on_demand', 'spot'), ())
     """
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
-
-
-def _number(name: str, value: object, origin: str) -> float:
-    from planner.assumptions import default_assumptions
-
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise InputError(f"{name} must be a number, got {value!r}", where=origin)
-    row = default_assumptions().rows.get(name)
-    if row is None:
-        return 0.0  # `Assumptions.override` refuses the name, with those that are near it
-    choices = row.choices
-    if value in choices:
-        return float(choices.index(str(value)))
-    written = quantity(value) if isinstance(value, str) else None
-    try:
-        return float(value) if written is None else written
-    except ValueError:
-        wanted = f"one of {', '.join(choices)}" if choices else "a number"
-        raise InputError(f"{name} must be {wanted}, got {value!r}", where=origin) from None

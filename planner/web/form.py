@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import urlencode
 
-from planner.assumptions import default_assumptions
+from planner.assumptions import default_assumptions, stated_values
 from planner.demand.fields import Field, fields_of
 from planner.demand.models import known_models
 from planner.errors import InputError
@@ -95,22 +95,7 @@ def settings_from(values: Mapping[str, str]) -> dict[str, float]:
     lines += [line for line in values.get("more", "").splitlines() if line.strip()]
     if len(lines) > MOST_SETTINGS:
         raise InputError(f"more than {MOST_SETTINGS} assumptions are set", where="form")
-    settings = {}
-    for line in lines:
-        name, equals, text = (part.strip() for part in line.partition("="))
-        try:
-            row = default_assumptions().rows.get(name)
-            settings[name] = float(row.choices.index(text)) if row and text in row.choices else float(text)
-        except ValueError:
-            raise InputError(
-                f"NAME=VALUE with a number was expected, got {line[:80]!r}", where="form", hint="own.pue_ratio=1.2"
-            ) from None
-        if not equals:
-            raise InputError(f"NAME=VALUE was expected, got {line[:80]!r}", where="form")
-    unknown = [name for name in settings if name not in default_assumptions()]
-    if unknown:
-        default_assumptions().override(dict.fromkeys(unknown, 0.0), "form")
-    return settings
+    return stated_values(lines, "form", hint="site.colocation.pue_ratio=1.2")
 
 
 DOWNLOADS = {"xlsx": "Workbook", "html": "Page", "json": "Data", "md": "Text", "csv": "Table"}

@@ -83,6 +83,7 @@ def test_a_workload_file_can_be_pasted(address: str) -> None:
         (SERVE | {"model": "../config.json"}, "unknown model"),
         (SERVE | {"more": "own.pue=1.2"}, "unknown assumption"),
         (SERVE | {"more": "import os"}, "NAME=VALUE"),
+        (SERVE | {"more": "site.colocation.pue_ratio=1.1k"}, "must lie between"),
         (SERVE | {"set.own.life_months": "-1"}, "own.life_months"),
         ({"kind": "magic"}, "no kind of work"),
         ({"kind": "serve", "yaml": "kind: [serve"}, "not valid YAML"),
