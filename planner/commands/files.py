@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -78,6 +77,8 @@ MODELS = {
 def schema(name: str, *, output: Output, talk: Talk) -> None:
     """Print the JSON Schema of a file, with which editors check and complete as you type."""
     del talk
+    from pydantic import TypeAdapter
+
     module, model = MODELS[name]
-    document: dict[str, Any] = getattr(import_module(module), model).model_json_schema()
+    document = TypeAdapter(getattr(import_module(module), model)).json_schema()
     output.write(json_text({"$schema": "https://json-schema.org/draft/2020-12/schema", **document}))

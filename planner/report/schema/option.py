@@ -1,27 +1,49 @@
-"""The record of an option as types: its speed, its memory, its cost, and what its money was worked out from."""
+"""The record of an option as types: its speed, its memory, its cost, and what its money was worked out from.
+
+The classes are the JSON itself: a reader indexes a plan's dictionary, mypy checks the keys, and pydantic reads the same
+classes for the JSON Schema and for what is read back. A key that older plans lack is `NotRequired`.
+"""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, GetPydanticSchema, with_config
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from planner.options.option import OptionKind, ReasonCode
 
+T = TypeVar("T")
 Count = Annotated[int, Field(ge=0, le=1 << 53)]
 Months = Annotated[int, Field(ge=1, le=600)]
 Number = Annotated[float, Field(ge=-1e18, le=1e18)]
 Positive = Annotated[float, Field(ge=0, le=1e18)]
 Share = Annotated[float, Field(ge=0, le=1)]
+OrNull = Annotated[T | None, Field(default=None)]
+OrNone = Annotated[list[T], Field(default=[])]
+PARTS = ConfigDict(extra="allow", allow_inf_nan=False, strict=True)
+"""More keys may come in later versions; no number is infinite."""
 
 
-class Part(BaseModel):
-    """More keys may come in later versions; no number is infinite."""
+def says(description: str) -> Any:  # noqa: ANN401  as pydantic's Field
+    """Describe a key in the JSON Schema; pydantic finds docstrings under keys too, but takes 0.15 s for it."""
+    return Field(description=description)
 
-    model_config = ConfigDict(
-        extra="allow", allow_inf_nan=False, frozen=True, strict=True, use_attribute_docstrings=True
-    )
+
+def written(kind: Any) -> GetPydanticSchema:  # noqa: ANN401  any type that pydantic reads
+    """Hold a plain value of JSON against the type that it is written from."""
+    return GetPydanticSchema(lambda _, handler: handler(kind))
+
+
+Day = Annotated[str, written(date)]
+Kind = Annotated[str, written(OptionKind)]
+Code = Annotated[str, written(ReasonCode)]
+
+
+@with_config(PARTS)
+class Part(TypedDict):
+    """A part of a plan's record."""
 
 
 class Range(Part):
@@ -52,32 +74,49 @@ class Performance(Part):
     rate_unit: str
     ttft_range_ms: Range | None
     tpot_range_ms: Range | None
-    ttft_p50_ms: Number | None = None
-    """Of requests as they vary, simulated at the busiest rate with the spares lost; null for what was not simulated."""
-    ttft_p90_ms: Number | None = None
-    ttft_p95_ms: Number | None = None
-    ttft_p99_ms: Number | None = None
-    tpot_p50_ms: Number | None = None
-    tpot_p90_ms: Number | None = None
-    tpot_p95_ms: Number | None = None
-    tpot_p99_ms: Number | None = None
-    total_p50_ms: Number | None = None
-    total_p90_ms: Number | None = None
-    total_p95_ms: Number | None = None
-    total_p99_ms: Number | None = None
-    latency_curves: list[LatencyCurve] = []
-    """The share of the requests within each time, of the times that have a limit."""
-    over_ttft_limit_share: Share | None = None
-    over_tpot_limit_share: Share | None = None
-    over_total_limit_share: Share | None = None
-    limit_percentile: Number | None = None
-    """Percent of the requests that have to keep the limits; null holds the mean to them."""
-    limits_hold: bool | None = None
-    simulated_replica_count: Count | None = None
-    """Replicas without the spares."""
-    limits_replica_count: Count | None = None
-    """Replicas that hold the limits at the percentile; null where up to twice as many do not, or where it was not searched."""
-    limits_p99_replica_count: Count | None = None
+    ttft_p50_ms: NotRequired[
+        Annotated[
+            OrNull[Number],
+            says(
+                "Of requests as they vary, simulated at the busiest rate with the spares lost; null for what was not simulated."
+            ),
+        ]
+    ]
+    ttft_p90_ms: NotRequired[OrNull[Number]]
+    ttft_p95_ms: NotRequired[OrNull[Number]]
+    ttft_p99_ms: NotRequired[OrNull[Number]]
+    tpot_p50_ms: NotRequired[OrNull[Number]]
+    tpot_p90_ms: NotRequired[OrNull[Number]]
+    tpot_p95_ms: NotRequired[OrNull[Number]]
+    tpot_p99_ms: NotRequired[OrNull[Number]]
+    total_p50_ms: NotRequired[OrNull[Number]]
+    total_p90_ms: NotRequired[OrNull[Number]]
+    total_p95_ms: NotRequired[OrNull[Number]]
+    total_p99_ms: NotRequired[OrNull[Number]]
+    latency_curves: NotRequired[
+        Annotated[
+            OrNone[LatencyCurve], says("The share of the requests within each time, of the times that have a limit.")
+        ]
+    ]
+    over_ttft_limit_share: NotRequired[OrNull[Share]]
+    over_tpot_limit_share: NotRequired[OrNull[Share]]
+    over_total_limit_share: NotRequired[OrNull[Share]]
+    limit_percentile: NotRequired[
+        Annotated[
+            OrNull[Number], says("Percent of the requests that have to keep the limits; null holds the mean to them.")
+        ]
+    ]
+    limits_hold: NotRequired[OrNull[bool]]
+    simulated_replica_count: NotRequired[Annotated[OrNull[Count], says("Replicas without the spares.")]]
+    limits_replica_count: NotRequired[
+        Annotated[
+            OrNull[Count],
+            says(
+                "Replicas that hold the limits at the percentile; null where up to twice as many do not, or where it was not searched."
+            ),
+        ]
+    ]
+    limits_p99_replica_count: NotRequired[OrNull[Count]]
 
 
 class Stages(Part):
@@ -90,32 +129,39 @@ class Stages(Part):
 
 class Cost(Part):
     present_value_usd: Number
-    total_usd: Number | None = None
-    """All that is paid within the horizon, not discounted: of work that is run once, what the run costs; null in older plans."""
+    total_usd: NotRequired[
+        Annotated[
+            OrNull[Number],
+            says(
+                "All that is paid within the horizon, not discounted: of work that is run once, what the run costs; null in older plans."
+            ),
+        ]
+    ]
     usd_per_month: Number
-    low_usd_per_month: Number | None = None
-    """10th percentile of the joint draws; null for what the verdict is not held against."""
-    high_usd_per_month: Number | None = None
-    """90th percentile."""
-    spare_usd_per_month: Number = 0.0
-    """Part of the mean month that machines on standby add."""
-    stages: Stages | None = None
+    low_usd_per_month: NotRequired[
+        Annotated[
+            OrNull[Number], says("10th percentile of the joint draws; null for what the verdict is not held against.")
+        ]
+    ]
+    high_usd_per_month: NotRequired[Annotated[OrNull[Number], says("90th percentile.")]]
+    spare_usd_per_month: NotRequired[
+        Annotated[Number, Field(default=0.0), says("Part of the mean month that machines on standby add.")]
+    ]
+    stages: NotRequired[OrNull[Stages]]
     usd_per_useful_gpu_hour: Positive | None
     usd_per_million_tokens: Positive | None
     usd_per_thousand_images: Positive | None
 
 
 class NotRecommended(Part):
-    code: ReasonCode
+    code: Code
     text: str
 
 
 class Grid(Part):
-    place: str
-    """ISO country, or World where the seller states no place."""
+    place: Annotated[str, says("ISO country, or World where the seller states no place.")]
     g_co2e_per_kwh: Positive
-    basis: Literal["life_cycle"]
-    """Building plants and bringing fuel counted."""
+    basis: Annotated[Literal["life_cycle"], says("Building plants and bringing fuel counted.")]
     year: int | None
     source: str
     source_url: str
@@ -131,8 +177,11 @@ class Layout(Part):
     expert: Count
     context: Count
     micro_batch: Count
-    stack: str = ""
-    """How text is served; of plans before 2026-11-27, and of other work, nothing."""
+    stack: NotRequired[
+        Annotated[
+            str, Field(default=""), says("How text is served; of plans before 2026-11-27, and of other work, nothing.")
+        ]
+    ]
     techniques: list[str]
 
 
@@ -154,27 +203,41 @@ class RentBookRecord(Part):
     run_hours: BookNumber
     term_months: BookNumber
     minimum_hours: BookNumber
-    weekly_above_hours: BookNumber = 0.0
+    weekly_above_hours: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
     paid_in_advance: bool
     overhead_ratio: BookNumber
-    interruptible: bool = False
-    first_months: BookNumber = 0.0
-    """For so many months ``first_usd_per_hour`` holds."""
-    first_usd_per_hour: BookNumber = 0.0
-    credit_usd: BookNumber = 0.0
-    credit_months: BookNumber = 0.0
+    interruptible: NotRequired[Annotated[bool, Field(default=False)]]
+    first_months: NotRequired[
+        Annotated[BookNumber, Field(default=0.0), says("For so many months ``first_usd_per_hour`` holds.")]
+    ]
+    first_usd_per_hour: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    credit_usd: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    credit_months: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
 
 
 class BridgeRecord(Part):
-    option_id: str = ""
-    """What does the work until delivery; empty where nothing does."""
-    usd_per_hour: BookNumber = 0.0
-    hours_per_month: BookNumber = 0.0
-    minimum_hours: BookNumber = 0.0
-    term_months: BookNumber = 0.0
-    weekly_above_hours: BookNumber = 0.0
-    interruptible: bool = False
-    tokens_usd_per_month: BookNumber = 0.0
+    option_id: NotRequired[
+        Annotated[str, Field(default=""), says("What does the work until delivery; empty where nothing does.")]
+    ]
+    usd_per_hour: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    hours_per_month: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    minimum_hours: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    term_months: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    weekly_above_hours: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    interruptible: NotRequired[Annotated[bool, Field(default=False)]]
+    tokens_usd_per_month: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+
+
+NO_BRIDGE = BridgeRecord(
+    option_id="",
+    usd_per_hour=0.0,
+    hours_per_month=0.0,
+    minimum_hours=0.0,
+    term_months=0.0,
+    weekly_above_hours=0.0,
+    interruptible=False,
+    tokens_usd_per_month=0.0,
+)
 
 
 class BuyBookRecord(Part):
@@ -187,7 +250,7 @@ class BuyBookRecord(Part):
     hours_per_month: BookNumber
     run_hours: BookNumber
     busy_ratio: BookNumber
-    bridge: BridgeRecord = BridgeRecord()
+    bridge: NotRequired[Annotated[BridgeRecord, Field(default=NO_BRIDGE)]]
 
 
 class TokenBookRecord(Part):
@@ -198,55 +261,57 @@ class TokenBookRecord(Part):
 
 class OptionRecord(Part):
     id: str
-    kind: OptionKind
+    kind: Kind
     provider: str
     region: str
     instance_type: str
-    accelerator: str | None
-    """Canonical name; null without one."""
-    accelerator_count: Positive
-    """In one instance."""
-    instance_count: Count
-    """Whole machines."""
-    spare_instance_count: Count = 0
-    """Machines of these that stand by: the speeds hold with so many lost."""
-    accelerators_total_count: Positive
-    """In all instances together."""
+    accelerator: Annotated[str | None, says("Canonical name; null without one.")]
+    accelerator_count: Annotated[Positive, says("In one instance.")]
+    instance_count: Annotated[Count, says("Whole machines.")]
+    spare_instance_count: NotRequired[
+        Annotated[Count, Field(default=0), says("Machines of these that stand by: the speeds hold with so many lost.")]
+    ]
+    accelerators_total_count: Annotated[Positive, says("In all instances together.")]
     accelerators_used_count: Positive
     purchase_option: str
-    price_usd_per_hour: Positive | None
-    """Of one instance."""
-    paid_hours_per_month: Positive
-    """Machine hours, all instances together."""
-    hours_per_run: Number | None
-    """Clock hours of one run of a job."""
-    utilisation_share: Share | None
-    """Busy share of the paid hours."""
-    needed_share: Share
-    """Share of the clock hours in use."""
+    price_usd_per_hour: Annotated[Positive | None, says("Of one instance.")]
+    paid_hours_per_month: Annotated[Positive, says("Machine hours, all instances together.")]
+    hours_per_run: Annotated[Number | None, says("Clock hours of one run of a job.")]
+    utilisation_share: Annotated[Share | None, says("Busy share of the paid hours.")]
+    needed_share: Annotated[Share, says("Share of the clock hours in use.")]
     layout: Layout | None
     memory: Memory | None
     performance: Performance | None
     cost: Cost
     kwh_per_month: Positive | None
     co2e_kg_per_month: Positive | None
-    grid: Grid | None = None
-    """What the emissions rest on; the same basis for all options."""
-    priced_on: date
-    price_age_days: int | None = None
-    """On the day of the plan."""
-    tier: Literal["A", "B", "C", "D"] | None = None
-    """Of the seller (`gpuplan providers`); null for what is owned."""
-    capex_usd: Positive | None = None
-    """Paid for owned servers before they work; null for what is not bought."""
+    grid: NotRequired[Annotated[OrNull[Grid], says("What the emissions rest on; the same basis for all options.")]]
+    priced_on: Day
+    price_age_days: NotRequired[Annotated[OrNull[int], says("On the day of the plan.")]]
+    tier: NotRequired[
+        Annotated[
+            OrNull[Literal["A", "B", "C", "D"]], says("Of the seller (`gpuplan providers`); null for what is owned.")
+        ]
+    ]
+    capex_usd: NotRequired[
+        Annotated[OrNull[Positive], says("Paid for owned servers before they work; null for what is not bought.")]
+    ]
     source: str
-    rest_share: Share = 0.0
-    """Part of the work that what is paid for already is too little for, and `rest_id` does; its cost is counted."""
-    rest_id: str = ""
-    choosable: bool
-    """Whether the verdict may recommend it."""
+    rest_share: NotRequired[
+        Annotated[
+            Share,
+            Field(default=0.0),
+            says(
+                "Part of the work that what is paid for already is too little for, and `rest_id` does; its cost is counted."
+            ),
+        ]
+    ]
+    rest_id: NotRequired[Annotated[str, Field(default="")]]
+    choosable: Annotated[bool, says("Whether the verdict may recommend it.")]
     reason_not_chosen: str
     not_recommended: list[NotRecommended]
     notes: list[str]
-    book: Annotated[RentBookRecord | BuyBookRecord | TokenBookRecord, Field(discriminator="kind")] | None
-    """What the timeline was made from, besides the assumptions."""
+    book: Annotated[
+        Annotated[RentBookRecord | BuyBookRecord | TokenBookRecord, Field(discriminator="kind")] | None,
+        says("What the timeline was made from, besides the assumptions."),
+    ]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, with_config
 
 from planner.demand.workload import Workload
 from planner.errors import InputError
-from planner.options.option import OptionKind, ReasonCode
-from planner.report.schema.option import Count, Months, Number, OptionRecord, Part, Positive, Share
+from planner.options.option import OptionKind
+from planner.report.schema.option import (
+    PARTS,
+    Code,
+    Count,
+    Day,
+    Months,
+    Number,
+    OptionRecord,
+    OrNone,
+    OrNull,
+    Part,
+    Positive,
+    Share,
+    says,
+    written,
+)
 from planner.report.values import SCHEMA_VERSION
 from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
@@ -24,13 +38,10 @@ class Crossing(Part):
 class BreakEven(Part):
     rent_id: str
     buy_id: str
-    month: Number | None
-    """From which on owning stays cheaper (NPV); null means never."""
+    month: Annotated[Number | None, says("From which on owning stays cheaper (NPV); null means never.")]
     undiscounted_month: Number | None
-    utilisation_share: Share | None
-    """Above which owning is cheaper; null means at none."""
-    price_usd_per_hour: Positive | None
-    """Rent of one instance at which both cost the same."""
+    utilisation_share: Annotated[Share | None, says("Above which owning is cheaper; null means at none.")]
+    price_usd_per_hour: Annotated[Positive | None, says("Rent of one instance at which both cost the same.")]
     saving_usd: Number
     crossings: list[Crossing]
 
@@ -45,7 +56,7 @@ class AssumptionRecord(Part):
     as_of: str
     weak: bool
     overridden: bool
-    notes: str = ""
+    notes: NotRequired[Annotated[str, Field(default="")]]
 
 
 class Bar(Part):
@@ -81,15 +92,17 @@ class PassedOver(Part):
 class TurnRecord(Part):
     """A value at which the verdict changes, everything else as planned."""
 
-    what: str
-    """``price`` of an option, ``rents`` (all together, over today's), or the key that says how much work there is."""
-    option_id: str
-    """Whose price; empty where it is none."""
+    what: Annotated[
+        str,
+        says(
+            "``price`` of an option, ``rents`` (all together, over today's), or the key that says how much work there is."
+        ),
+    ]
+    option_id: Annotated[str, says("Whose price; empty where it is none.")]
     planned: Number
     value: Number
     unit: str
-    then: str
-    """The option that is taken there."""
+    then: Annotated[str, says("The option that is taken there.")]
 
 
 class Alternatives(Part):
@@ -101,7 +114,7 @@ class Alternatives(Part):
     api: str | None
     own: str | None
     cpu: str | None
-    have: str | None = None
+    have: NotRequired[OrNull[str]]
     reason: dict[str, str]
 
 
@@ -115,7 +128,7 @@ class Default(Part):
 class RemarkRecord(Part):
     """What has to be known of the verdict's option."""
 
-    code: RemarkCode
+    code: Annotated[str, written(RemarkCode)]
     figures: list[Number | str]
     text: str
 
@@ -125,10 +138,8 @@ class ScaledToZeroRecord(Part):
 
     paid_share: Share
     usd_per_month: Number
-    staying_ready_usd_per_month: Number
-    """What it costs to keep a machine on instead."""
-    waiting_share: Share
-    """Requests that wait for a start."""
+    staying_ready_usd_per_month: Annotated[Number, says("What it costs to keep a machine on instead.")]
+    waiting_share: Annotated[Share, says("Requests that wait for a start.")]
 
 
 class FollowingRecord(Part):
@@ -137,21 +148,20 @@ class FollowingRecord(Part):
     option_id: str
     least_instance_count: Count
     most_instance_count: Count
-    target_requests_per_s: Number
-    """For each replica."""
+    target_requests_per_s: Annotated[Number, says("For each replica.")]
     start_minutes: Number
-    paid_share: Share
-    """Machine hours that are paid, starts counted, over those of machines that are always on."""
+    paid_share: Annotated[
+        Share, says("Machine hours that are paid, starts counted, over those of machines that are always on.")
+    ]
     usd_per_month: Number
     always_on_usd_per_month: Number
     to_zero: ScaledToZeroRecord
 
 
 class OtherPercentileRecord(Part):
-    option_id: str = ""
+    option_id: NotRequired[Annotated[str, Field(default="")]]
     percentile: Number
-    instance_count: int
-    """0 where no number of them holds the limits."""
+    instance_count: Annotated[int, says("0 where no number of them holds the limits.")]
     usd_per_month: Number
 
 
@@ -171,8 +181,8 @@ class OtherCountRecord(Part):
     accelerators_total_count: Positive
     hours_per_run: Positive
     usd: Positive
-    late_hours: Positive | None = None
-    deadline_hours: Positive | None = None
+    late_hours: NotRequired[OrNull[Positive]]
+    deadline_hours: NotRequired[OrNull[Positive]]
 
 
 class OtherDeadlineRecord(Part):
@@ -193,7 +203,7 @@ class TwiceTheWorkRecord(Part):
     accelerators_total_count: Positive
     usd: Positive
     ratio: Positive
-    causes: list[ReasonCode]
+    causes: list[Code]
     is_unjoined: bool
 
 
@@ -222,33 +232,44 @@ class ReasonRecord(Part):
 
 class VerdictRecord(Part):
     needs_gpu: bool
-    choice: OptionKind | Literal["none"]
+    choice: Annotated[str, written(OptionKind | Literal["none"])]
     option_id: str
-    status: Status | None = None
-    confidence_share: Share | None = None
-    """Of the joint draws, those in which neither another kind of answer nor the next seller costs less."""
-    kind_confidence_share: Share | None = None
-    """The same against other kinds of answer alone."""
-    seller_confidence_share: Share | None = None
-    """The same against the next seller of the same kind alone, to the cent."""
-    passed_over: list[PassedOver] = []
-    outdated_id: str = ""
-    """A cheaper rent to ask for a quote, since its price is too old to count on; empty where there is none."""
-    turns_at: list[TurnRecord] = []
-    remarks: list[RemarkRecord] = []
-    at_other_limits: list[OtherLimitRecord] = []
-    at_other_percentiles: list[OtherPercentileRecord] = []
-    following: FollowingRecord | None = None
-    at_other_counts: list[OtherCountRecord] = []
-    at_other_deadlines: list[OtherDeadlineRecord] = []
-    at_twice_the_work: TwiceTheWorkRecord | None = None
-    later_run: LaterRunRecord | None = None
-    readings: list[ReadingRecord] = []
-    alternatives: Alternatives | None = None
-    command: str = ""
+    status: NotRequired[OrNull[Annotated[str, written(Status)]]]
+    confidence_share: NotRequired[
+        Annotated[
+            OrNull[Share],
+            says("Of the joint draws, those in which neither another kind of answer nor the next seller costs less."),
+        ]
+    ]
+    kind_confidence_share: NotRequired[Annotated[OrNull[Share], says("The same against other kinds of answer alone.")]]
+    seller_confidence_share: NotRequired[
+        Annotated[OrNull[Share], says("The same against the next seller of the same kind alone, to the cent.")]
+    ]
+    passed_over: NotRequired[OrNone[PassedOver]]
+    outdated_id: NotRequired[
+        Annotated[
+            str,
+            Field(default=""),
+            says(
+                "A cheaper rent to ask for a quote, since its price is too old to count on; empty where there is none."
+            ),
+        ]
+    ]
+    turns_at: NotRequired[OrNone[TurnRecord]]
+    remarks: NotRequired[OrNone[RemarkRecord]]
+    at_other_limits: NotRequired[OrNone[OtherLimitRecord]]
+    at_other_percentiles: NotRequired[OrNone[OtherPercentileRecord]]
+    following: NotRequired[OrNull[FollowingRecord]]
+    at_other_counts: NotRequired[OrNone[OtherCountRecord]]
+    at_other_deadlines: NotRequired[OrNone[OtherDeadlineRecord]]
+    at_twice_the_work: NotRequired[OrNull[TwiceTheWorkRecord]]
+    later_run: NotRequired[OrNull[LaterRunRecord]]
+    readings: NotRequired[OrNone[ReadingRecord]]
+    alternatives: NotRequired[OrNull[Alternatives]]
+    command: NotRequired[Annotated[str, Field(default="")]]
     headline: str
     because: list[str]
-    reasons: list[ReasonRecord] = []
+    reasons: NotRequired[OrNone[ReasonRecord]]
 
 
 class OptionTimeline(Part):
@@ -268,7 +289,7 @@ class DroppedRecord(Part):
 
 
 class PricePoint(Part):
-    day: date
+    day: Day
     usd_per_hour: Positive
 
 
@@ -279,8 +300,8 @@ class PriceHistory(Part):
 
 class ProvenanceRecord(Part):
     snapshot: str
-    oldest_price_on: date
-    newest_price_on: date
+    oldest_price_on: Day
+    newest_price_on: Day
 
 
 class RequirementsRecord(Part):
@@ -290,27 +311,25 @@ class RequirementsRecord(Part):
 
 
 class CurrencyRecord(Part):
-    code: str
-    """ISO 4217."""
+    code: Annotated[str, says("ISO 4217.")]
     usd_per_unit: Positive
 
 
+@with_config({**PARTS, "title": "gpuplan plan"})
 class PlanRecord(Part):
     """What ``gpuplan plan --format json`` writes."""
 
-    model_config = ConfigDict(title="gpuplan plan")
-
     schema_version: Literal[1]
     program: str
-    planned_on: date
+    planned_on: Day
     title: str
-    workload: Workload
-    defaults: list[Default] = []
-    currency: CurrencyRecord | None = None
-    """In which costs are told besides dollars; null for dollars alone."""
+    workload: Annotated[dict[str, Any], written(Workload)]
+    defaults: NotRequired[OrNone[Default]]
+    currency: NotRequired[
+        Annotated[OrNull[CurrencyRecord], says("In which costs are told besides dollars; null for dollars alone.")]
+    ]
     horizon_months: Months
-    runs_once: bool
-    """Whether the work is a job that is run once."""
+    runs_once: Annotated[bool, says("Whether the work is a job that is run once.")]
     model: str
     requirements: RequirementsRecord
     verdict: VerdictRecord
@@ -322,23 +341,26 @@ class PlanRecord(Part):
     risk: Risk | None
     assumptions: list[AssumptionRecord]
     funnel: list[FunnelRecord]
-    dropped: list[DroppedRecord] = []
+    dropped: NotRequired[OrNone[DroppedRecord]]
     notes: list[str]
     price_history: list[PriceHistory]
     provenance: ProvenanceRecord
 
-    @model_validator(mode="after")
-    def _names_options_that_are_there(self) -> PlanRecord:
-        ids = {option.id for option in self.options}
-        if len(ids) != len(self.options):
-            raise ValueError("two options have the same id")
-        named = [self.verdict.option_id, *(timeline.option_id for timeline in self.timelines)]
-        named += [name for pair in self.break_evens for name in (pair.rent_id, pair.buy_id)]
-        named += [self.risk.rent_id, self.risk.buy_id] if self.risk else []
-        missing = sorted(set(named) - ids)
-        if missing:
-            raise ValueError(f"no option is called {missing[0]!r}, which is named elsewhere in the plan")
-        return self
+
+def _names_options_that_are_there(plan: PlanRecord) -> PlanRecord:
+    ids = {option["id"] for option in plan["options"]}
+    if len(ids) != len(plan["options"]):
+        raise ValueError("two options have the same id")
+    named = [plan["verdict"]["option_id"], *(timeline["option_id"] for timeline in plan["timelines"])]
+    named += [name for pair in plan["break_evens"] for name in (pair["rent_id"], pair["buy_id"])]
+    named += [plan["risk"]["rent_id"], plan["risk"]["buy_id"]] if plan["risk"] else []
+    missing = sorted(set(named) - ids)
+    if missing:
+        raise ValueError(f"no option is called {missing[0]!r}, which is named elsewhere in the plan")
+    return plan
+
+
+PLANS: TypeAdapter[PlanRecord] = TypeAdapter(Annotated[PlanRecord, AfterValidator(_names_options_that_are_there)])
 
 
 def check_record(text: str, where: str) -> None:
@@ -350,7 +372,7 @@ def check_record(text: str, where: str) -> None:
         A key is missing or of another type; the message names the first such place and counts the others.
     """
     try:
-        PlanRecord.model_validate_json(text)
+        PLANS.validate_json(text)
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         first = faults[0]
