@@ -24,7 +24,11 @@ Value = float | FloatArray
 WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months", "money.loan_months"})
 """Assumptions that are whole months."""
 NUMBERS: dict[type, list[str]] = {
-    inputs: [each.name for each in fields(inputs) if each.name not in {"kind", "site", "bridge", "option_id"}]
+    inputs: [
+        each.name
+        for each in fields(inputs)
+        if each.name not in {"kind", "site", "bridge", "option_id", "takes_over_id"}
+    ]
     for inputs in (RentInputs, BuyInputs, TokenInputs, Bridge)
 }
 """The numbers of each kind of inputs, in their order."""

@@ -34,6 +34,8 @@ class RentInputs:
         For so many months another price holds: of what is paid for already, or is one's own.
     credit_usd, credit_months : float
         Credit with the provider, and the months in which it can be used.
+    takes_over_id : str
+        The option whose price holds after `first_months`; empty where it is this option's own.
     """
 
     kind: Literal["rent"] = "rent"
@@ -52,6 +54,7 @@ class RentInputs:
     first_usd_per_hour: float = 0.0
     credit_usd: float = 0.0
     credit_months: float = 0.0
+    takes_over_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,17 @@ class TokenInputs:
 
 
 CostInputs: TypeAlias = RentInputs | BuyInputs | TokenInputs
+
+
+def other_id_of(cost_inputs: CostInputs | None) -> str:
+    """Return the option whose price is a part of these costs: that of a bridge, or of what takes over; empty without one."""
+    match cost_inputs:
+        case BuyInputs():
+            return cost_inputs.bridge.option_id
+        case RentInputs():
+            return cost_inputs.takes_over_id
+        case _:
+            return ""
 
 
 def bridge_of(option_id: str, cost_inputs: RentInputs | TokenInputs) -> Bridge:

@@ -25,7 +25,7 @@ from planner.options.energy import machine_max_kw, own_place, owned_footprint, r
 from planner.options.machine_hours import Schedule, hours_of_work, needed_share, schedule
 from planner.options.option import Option, OptionKind, Reason, ReasonCode, unit_costs
 from planner.options.servers import own_machine
-from planner.options.substitutes import NO_REST, RestOfTheWork, before_tax_usd, rest_of, takes_over_usd_per_hour
+from planner.options.substitutes import NO_REST, RestOfTheWork, after_takeover, before_tax_usd, rest_of
 from planner.supply.candidates import machine_of
 from planner.supply.machines import Fleet, Machine
 from pricing.errors import PricingError
@@ -238,12 +238,12 @@ def _committed_book(
         run_hours=run_hours,
         first_months=holding.months,
         first_usd_per_hour=price * max(count - holding.count, 0) / count,
+        takes_over_id=offer_id(holding.offer),
     )
-    after = takes_over_usd_per_hour(rent, others, workload, assumptions)
+    moves = after_takeover(rent, others, workload, assumptions)
     stays = with_credits(rent, holding.offer.provider, workload.have.credits, today)
-    if after is None:
+    if moves is None:
         return stays
-    moves = replace(rent, price_usd_per_hour=after)
     if not any(option.choosable and option.id == offer_id(holding.offer) for option in others):
         return moves
     costs = timelines([stays, moves], assumptions, months=workload.horizon_months, once=workload.runs_once)
@@ -295,12 +295,9 @@ def _owned_book(
         first_months=holding.months,
         first_usd_per_hour=marginal,
     )
-    after = (
-        takes_over_usd_per_hour(rent, others, workload, assumptions)
-        if holding.months < workload.horizon_months
-        else None
-    )
-    return rent if after is None else replace(rent, price_usd_per_hour=after)
+    if holding.months >= workload.horizon_months:
+        return rent
+    return after_takeover(rent, others, workload, assumptions) or rent
 
 
 def _option(

@@ -109,28 +109,30 @@ def rest_of(share: float, others: Sequence[Option]) -> RestOfTheWork | None:
     return min(rests, key=lambda rest: rest.usd_per_month, default=None)
 
 
-def takes_over_usd_per_hour(
+def after_takeover(
     rent: RentInputs, others: Sequence[Option], workload: Workload, assumptions: Assumptions
-) -> float | None:
-    """Return the price of an instance at which a book costs what the cheapest option does that may be recommended and does not bind for years.
+) -> RentInputs | None:
+    """Return a book that later costs what the cheapest option does that may be recommended and does not bind for years; None without one.
 
-    A book's formulas add tax and storage, so that it is before tax, and without storage. A private quote is for now: it takes
+    A book's formulas add tax and storage, so that its price of an instance is before tax, and without storage. A private quote is for now: it takes
     over nothing later.
     """
     once = workload.runs_once
     months = 1 if once else workload.horizon_months
     bills = (
-        option.stated_usd(once=once) + option.credit_used_usd / months
+        (option.stated_usd(once=once) + option.credit_used_usd / months, option.id)
         for option in others
         if option.choosable and not option.binds and not option.is_quoted
     )
     least = min(bills, default=None)
     if least is None:
         return None
+    least_usd, option_id = least
     free = replace(rent, price_usd_per_hour=0.0, first_usd_per_hour=0.0)
     stored = timelines([free], {**assumptions, **UNFINANCED}, months=workload.horizon_months, once=once).total_usd()
     hours = (rent.run_hours if once else rent.hours_per_month) or 1.0
-    return max(before_tax_usd(least, assumptions) - float(stored[0]) / months, 0.0) / (rent.instance_count * hours)
+    usd = max(before_tax_usd(least_usd, assumptions) - float(stored[0]) / months, 0.0)
+    return replace(rent, price_usd_per_hour=usd / (rent.instance_count * hours), takes_over_id=option_id)
 
 
 def before_tax_usd(usd: float, assumptions: Assumptions) -> float:

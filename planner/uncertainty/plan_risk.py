@@ -14,8 +14,8 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import Value, model_of, own_values, present_value_usd, values_of
-from planner.costs.inputs import Bridge, BuyInputs, RentInputs
-from planner.options.option import Option
+from planner.costs.inputs import Bridge, BuyInputs, RentInputs, other_id_of
+from planner.options.option import Option, OptionKind
 from planner.options.price_evidence import Evidence
 from planner.uncertainty.assumptions import (
     DEMAND,
@@ -42,7 +42,8 @@ JOINT_DRAWS = 2_000
 KnownWorths: TypeAlias = dict[tuple[object, ...], FloatArray]
 """Present values by an option's own numbers, the assumptions that are drawn, and the number of draws."""
 LEAST_BAR_USD = 0.005
-PRICES_OF_A_RENT = ("book.price_usd_per_hour", "book.first_usd_per_hour", "book.upfront_usd")
+PRICES_OF_A_RENT = (("book.first_usd_per_hour", "book.upfront_usd"), ("book.price_usd_per_hour",))
+"""Its own, and the price of all hours, or of those after the first months."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,22 +263,26 @@ class JointDraws:
                 worth_usd = self._known_usd(taken) * moved
                 if book.bridge.option_id:
                     alone_usd = self._known_usd(replace(taken, book=replace(book, bridge=Bridge())))
-                    worth_usd += (self._known_usd(taken) - alone_usd) * (self._moved_bridge(book.bridge) - moved)
+                    worth_usd += (self._known_usd(taken) - alone_usd) * (self._moved_other(book) - moved)
                 return np.asarray(worth_usd * more)
+            case RentInputs() as book if book.takes_over_id:
+                ratios = moved * slower, self._moved_other(book) * slower
+                return _rent_usd(book, self.held, self.months, once=self.once, price_ratios=ratios)
             case RentInputs() as book if book.credit_usd > 0:  # a credit pays what it holds, whatever the bill
-                return _rent_usd(book, self.held, self.months, once=self.once, price_ratio=(moved * slower)[:, None])
+                ratios = moved * slower, moved * slower
+                return _rent_usd(book, self.held, self.months, once=self.once, price_ratios=ratios)
             case _:
                 return np.asarray(self._known_usd(taken) * moved * slower)
 
-    def _moved_bridge(self, bridge: Bridge) -> Value:
-        """Return how far the price has moved of what does the work until delivery, or of the best rent in its place."""
+    def _moved_other(self, book: BuyInputs | RentInputs) -> FloatArray:
+        """Return how far the price has moved of what does the work until delivery or takes over, or of the best rent in its place."""
         rows = {
             option.id: row
             for row, option in reversed(list(enumerate(self.options)))
-            if not isinstance(option.book, BuyInputs)
+            if option.kind not in {OptionKind.BUY, OptionKind.HAVE}
         }
-        row = rows.get(bridge.option_id, min(rows.values(), default=None))
-        return 1.0 if row is None else self.moved_ratio[row]
+        row = rows.get(other_id_of(book), min(rows.values(), default=None))
+        return np.ones(self.moved_ratio.shape[1]) if row is None else self.moved_ratio[row]
 
     def _known_usd(self, taken: Option) -> FloatArray:
         """Return the present value in draws of the assumptions, worked out once for one option."""
@@ -332,14 +337,16 @@ def _assumptions_drawn(
 
 
 def _rent_usd(
-    cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int, *, once: bool = False, price_ratio: Value = 1.0
+    cost_inputs: RentInputs, assumptions: Mapping[str, Value], months: int, *, once: bool = False, price_ratios: tuple[FloatArray, FloatArray] | None = None
 ) -> FloatArray:  # fmt: skip
-    """Return the present value of a rent in draws of the assumptions, at another price where one is given."""
+    """Return the present value of a rent in draws of the assumptions, at other prices where ratios are given: of its own, and of those that hold later."""
     model = model_of("rent", cast("Mapping[str, float]", assumptions), once=once)
-    own = own_values(cost_inputs)
+    own: dict[str, Value] = {**own_values(cost_inputs)}
+    for names, ratio in zip(PRICES_OF_A_RENT, price_ratios or (), strict=False):
+        own |= {name: own[name] * ratio[:, None] for name in names}
     values = values_of(
         model,
-        own | {name: own[name] * price_ratio for name in PRICES_OF_A_RENT},
+        own,
         assumptions,
         horizon_months=float(months),
         use_ratio=assumptions[DEMAND],

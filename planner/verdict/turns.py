@@ -12,7 +12,7 @@ import numpy as np
 from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.costs.evaluate import timelines
-from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs
+from planner.costs.inputs import BuyInputs, CostInputs, RentInputs, TokenInputs, other_id_of
 from planner.demand.workload import (
     Batch,
     Diffusion,
@@ -27,7 +27,7 @@ from planner.demand.workload import (
     Video,
     Workload,
 )
-from planner.options.option import Option, OptionKind
+from planner.options.option import RENTED, Option, OptionKind
 from planner.uncertainty.plan_risk import JointDraws
 from planner.verdict.alternatives import break_even_of
 from planner.verdict.choice import choose, contenders, price_list
@@ -139,7 +139,7 @@ def _price_turns(taken: Option, draws: JointDraws, assumptions: Assumptions) -> 
             value = planned * turn[0]
             yield Turn(what="price", option_id=option.id, planned=planned, value=value, unit=unit, then=turn[1].id)
     if taken.kind in {OptionKind.RENT, OptionKind.BUY}:
-        rents = frozenset(option.id for option in draws.options if isinstance(option.book, RentInputs))
+        rents = frozenset(option.id for option in draws.options if option.kind in RENTED)
         far = FARTHEST_RATIO if taken.kind is OptionKind.RENT else 1 / FARTHEST_RATIO
         turn = _turn(far, partial(market.taken, moved=rents), lambda other: other.kind is not taken.kind)
         if turn is not None:
@@ -160,7 +160,8 @@ class _Market:
         pool: dict[str, Option] = {}
         usd: dict[str, FloatArray] = {}
         for row, option in enumerate(self.draws.options):
-            if option.id in moved and isinstance(option.book, RentInputs) and option.book.credit_usd > 0:
+            is_moved = not moved.isdisjoint({option.id, other_id_of(option.book)})
+            if is_moved and isinstance(option.book, RentInputs) and option.book.credit_usd > 0:
                 pool[option.id] = self._valued(option, ratio, moved)
                 usd[option.id] = self.draws.usd(row, pool[option.id])
                 continue
@@ -184,9 +185,7 @@ class _Market:
 
     def _at_twice(self, option: Option, row: int, moved: frozenset[str]) -> tuple[FloatArray, float]:
         """Return what an option costs at twice the price, in each draw and as planned."""
-        cost_inputs = option.book
-        bridge = cost_inputs.bridge.option_id if isinstance(cost_inputs, BuyInputs) else ""
-        key = (option.id, option.id in moved, bridge in moved)
+        key = (option.id, option.id in moved, other_id_of(option.book) in moved)
         if key not in self.twice:
             if not any(key[1:]):
                 self.twice[key] = self.drawn_usd[row], option.present_value_usd
@@ -196,12 +195,14 @@ class _Market:
         return self.twice[key]
 
     def _valued(self, option: Option, ratio: float, moved: frozenset[str]) -> Option:
-        """Return an option at another price of its own, or of its bridge."""
+        """Return an option at another price of its own, of its bridge, or of what takes over."""
         option = self.at_todays_price[option.id]
         cost_inputs = option.book
         assert cost_inputs is not None
         if option.id in moved:
             cost_inputs = _at_price(cost_inputs, ratio)
+        if isinstance(cost_inputs, RentInputs) and cost_inputs.takes_over_id in moved:
+            cost_inputs = replace(cost_inputs, price_usd_per_hour=cost_inputs.price_usd_per_hour * ratio)
         if isinstance(cost_inputs, BuyInputs) and cost_inputs.bridge.option_id in moved:
             bridge = cost_inputs.bridge
             dearer = replace(
@@ -236,7 +237,8 @@ def _at_price(cost_inputs: CostInputs, ratio: float) -> CostInputs:
         case RentInputs():
             return replace(
                 cost_inputs,
-                price_usd_per_hour=cost_inputs.price_usd_per_hour * ratio,
+                price_usd_per_hour=cost_inputs.price_usd_per_hour * (1.0 if cost_inputs.takes_over_id else ratio),
+                first_usd_per_hour=cost_inputs.first_usd_per_hour * ratio,
                 upfront_usd=cost_inputs.upfront_usd * ratio,
             )
         case BuyInputs():

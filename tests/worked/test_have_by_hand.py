@@ -13,7 +13,7 @@ from planner.assumptions import Assumptions, default_assumptions
 from planner.costs.evaluate import timelines
 from planner.costs.inputs import RentInputs
 from planner.demand.workload import Workload
-from planner.options.option import Option
+from planner.options.option import Option, OptionKind
 from planner.options.price_evidence import Evidence
 from planner.plan import Plan, make_plan
 from planner.report.because import reasons_for
@@ -170,6 +170,43 @@ def test_draws_scale_the_price_and_then_the_credit_pays(share: float) -> None:
     by_hand = (np.maximum(bill_usd * ratio - share * bill_usd, 0.0) + storage_usd) / 1.1 ** (1 / 12)
     assert draws.costs_usd[0] == pytest.approx(by_hand)
     assert len(set(draws.costs_usd[0].round(6))) > 20
+
+
+def test_what_takes_over_after_a_commitment_moves_with_its_own_price() -> None:
+    committed = {
+        "provider": "aws",
+        "instance_type": "p5.48xlarge",
+        "count": 1,
+        "usd_per_hour": 20,
+        "until": "2027-06-30",
+    }
+    plan = _plan(have={"committed": [committed]})
+    held = next(option for option in plan.options if option.kind == OptionKind.HAVE)
+    assert isinstance(held.book, RentInputs)
+    rival = _option(plan, held.book.takes_over_id)
+    evidence = Evidence.of(load_bundled().offers, default_assumptions(), today=TODAY)
+    draws = JointDraws.of([held, rival], default_assumptions(), evidence, months=36, once=False, count=200)
+    dearer = replace(draws, moved_ratio=draws.moved_ratio * np.array([[1.0], [2.0]]))
+    at_twice = replace(held, book=replace(held.book, price_usd_per_hour=2 * held.book.price_usd_per_hour))
+    assert dearer.usd(0) == pytest.approx(draws.usd(0, at_twice))
+    assert dearer.usd(0).mean() > 1.5 * draws.usd(0).mean()
+    assert np.corrcoef(draws.usd(0), draws.usd(1))[0, 1] > 0.9
+
+
+def test_a_commitment_is_not_left_because_the_rent_that_follows_it_becomes_cheaper() -> None:
+    """The commitment's later months are that rent: both fall together, so its price turns nothing."""
+    committed = {
+        "provider": "aws",
+        "instance_type": "p5.48xlarge",
+        "count": 1,
+        "usd_per_hour": 20,
+        "until": "2026-12-31",
+    }
+    work = Workload.model_validate(WORK | {"have": {"committed": [committed]}})
+    plan = make_plan(work, load_bundled(), default_assumptions(), today=TODAY)
+    assert plan.chosen.kind is OptionKind.HAVE
+    assert isinstance(plan.chosen.book, RentInputs)
+    assert plan.chosen.book.takes_over_id not in {turn.option_id for turn in plan.turns}
 
 
 def test_of_options_that_a_credit_pays_whole_the_one_that_uses_less_of_it_comes_first() -> None:

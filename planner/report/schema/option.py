@@ -213,6 +213,13 @@ class RentBookRecord(Part):
     first_usd_per_hour: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
     credit_usd: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
     credit_months: NotRequired[Annotated[BookNumber, Field(default=0.0)]]
+    takes_over_id: NotRequired[
+        Annotated[
+            str,
+            Field(default=""),
+            says("The option whose price holds after ``first_months``; empty where it is this option's own."),
+        ]
+    ]
 
 
 class BridgeRecord(Part):
