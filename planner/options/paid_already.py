@@ -159,7 +159,8 @@ def options_paid_already(
 
     Owned machines cost what running them costs and what they lose in value while they are kept; when they are past it, the
     cheapest rent takes over. Where they are too few for work that can be split, the cheapest other choice does the rest. A commitment is paid whether it is used or not, so its machines cost nothing until it ends, and then
-    what the provider takes on demand; so do machines that are needed beyond it.
+    what the provider takes on demand; so do machines that are needed beyond it, where that price may be recommended. Else
+    the cheapest other choice does what they are too few for; a run, which cannot be split, is not recommended.
 
     Parameters
     ----------
@@ -185,9 +186,10 @@ def options_paid_already(
         if fleet is None:
             continue
         rest: RestOfTheWork | None = NO_REST
+        unsound = _against_more(holding, others) if fleet.instance_count > holding.count else ()
         if fleet.instance_count - fleet.spare_instance_count <= holding.count < fleet.instance_count:
             fleet = _fewer(fleet, holding.count)  # nobody rents a machine to stand by beside those that are paid for
-        elif holding.offer is None and fleet.instance_count > holding.count and not work.is_job:
+        elif (holding.offer is None or unsound) and fleet.instance_count > holding.count and not work.is_job:
             rest = rest_of(1.0 - share_of(holding), others)
             fleet = fleet if rest is None else _fewer(fleet, holding.count)
         plan = schedule(fleet, work, months=workload.horizon_months, hours_per_month=hours_per_month)
@@ -197,9 +199,23 @@ def options_paid_already(
             )
         else:
             rent = _committed_book(holding, plan, others, workload, assumptions, today)
+            if rest:
+                usd_per_hour = before_tax_usd(rest.usd_per_month, assumptions) / (rent.hours_per_month or 1.0)
+                added_usd_per_hour = usd_per_hour / rent.instance_count
+                rent = replace(rent, first_usd_per_hour=rent.first_usd_per_hour + added_usd_per_hour)
         option = _option(holding, plan, rent, workload, work, assumptions, today)
+        if fleet.instance_count > holding.count:
+            option = replace(option, not_recommended=(*option.not_recommended, *unsound))
         options.append(replace(option, rest_share=rest.share, rest_id=rest.option_id) if rest else option)
     return options
+
+
+def _against_more(holding: PaidAlready, others: Sequence[Option]) -> tuple[Reason, ...]:
+    """Return what speaks against the price of more machines than are committed to, but for how many the whole work would take."""
+    if holding.offer is None:
+        return ()
+    same = next((option for option in others if option.id == offer_id(holding.offer)), None)
+    return tuple(reason for reason in same.not_recommended if reason.code is not ReasonCode.QUANTITY) if same else ()
 
 
 def _fewer(fleet: Fleet, count: int) -> Fleet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -59,6 +60,23 @@ def test_more_machines_than_committed_to_are_paid_at_the_list_price() -> None:
     option = _option(_plan(work, have={"committed": [COMMITTED]}), "have/aws")
     listed = min(o.price_usd_per_hour for o in load_bundled().offers if (o.provider, o.instance_type, o.purchase_option.value) == ("aws", "p5.48xlarge", "on_demand"))  # fmt: skip
     assert option.timeline.component_usd("on_demand")[1] == pytest.approx(listed * 400)
+
+
+def test_more_machines_than_committed_to_are_no_answer_at_a_price_too_old_to_recommend() -> None:
+    """The part that they are too few for is done by what may be recommended."""
+    work = {**H100, "gpu_hours": {"gpu": "h100-sxm", "count": 16, "hours_per_month": 400}}
+    bundled = load_bundled()
+    aged = [replace(o, observed_on=date(2025, 1, 1)) if o.instance_type == "p5.48xlarge" else o for o in bundled.offers]
+    workload = Workload.model_validate({**work, "have": {"committed": [COMMITTED]}})
+    catalog = replace(bundled, offers=tuple(aged))
+    plan = make_plan(workload, catalog, default_assumptions(), today=TODAY, in_full=False)
+    option = _option(plan, "have/aws")
+    rest = next(other for other in plan.options if other.id == option.rest_id)
+    assert rest.choosable
+    assert rest.provider != "aws"
+    assert (option.rest_share, option.instance_count) == (0.5, 1)
+    part = math.ceil(rest.instance_count / 2) / rest.instance_count
+    assert option.timeline.by_month_usd()[1] == pytest.approx(STORAGE_USD + rest.usd_per_month * part, rel=1e-3)
 
 
 def test_owned_machines_cost_power_parts_and_what_they_lose_in_value() -> None:
