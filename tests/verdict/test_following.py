@@ -67,3 +67,16 @@ def test_the_share_of_idle_time_is_that_of_replicas_that_follow_such_requests(ra
     off, _ = idle_shares(np.array([rate_per_minute]), minutes)
     assert 1.0 - schedule.paid_counts.mean() == pytest.approx(float(off[0]), abs=0.03)
     assert schedule.ready_counts.max() == 1
+
+
+def test_the_cost_of_autoscaling_is_the_verdicts_with_the_hours_of_starting() -> None:
+    """Machines that start at once cost what the verdict says; the sentence tells what is added otherwise."""
+    asked = {"requests_per_s": 60, "traffic": "code", "spare_replicas": 1}
+    at_once, later = _plan(**asked, start_minutes=0), _plan(**asked, start_minutes=20)
+    first, then = at_once.variants.following, later.variants.following
+    assert first is not None
+    assert then is not None
+    option = next(option for option in at_once.options if option.id == first.option_id)
+    assert first.usd_per_month == pytest.approx(option.usd_per_month, rel=1e-3)
+    assert then.usd_per_month > first.usd_per_month
+    assert "with the hours of starting, which the other figures leave out" in " ".join(variant_texts(later.variants))
