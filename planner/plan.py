@@ -216,7 +216,7 @@ def make_plan(
     free_tiers : sequence of FreeTier
         Notebooks and credits that cost nothing.
     calibration : Calibration, optional
-        Fitted constants, where the user measured for himself; the shipped ones by default.
+        Fitted constants, from the user's own measurements; the shipped ones by default.
     in_full : bool
         Whether to add what does not come out of the formulas at once and takes as long as all the rest: simulated percentiles of the
         cheapest services, which may correct their fleets; variants of the verdict; ranges of costs, and the values at which it turns.

@@ -38,7 +38,7 @@ MOST_IN_A_BOX = 8
 """More accelerators than this are several boxes, joined by the network of their maker's reference design."""
 MOST_MACHINES_ON_A_CURVE = 64
 _HOST_OVER_GPU_MEMORY = 2.0
-"""Host memory of a box whose host nobody states: servers have two to three times what their GPUs have (DGX A100: 2 TB beside 640 GB)."""
+"""Default host memory: servers have two to three times the memory of their GPUs (DGX A100: 2 TB and 640 GB)."""
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4")
 
 

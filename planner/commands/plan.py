@@ -186,10 +186,8 @@ def plan(
     file (`gpuplan init` writes one), or - for standard input; or many at once: a table (CSV, Parquet) with a workload a row, or a
     folder of files.
     """
-    from planner.commands.catalog import catalog_of
     from planner.commands.show import refuse_too_many, show_plans
     from planner.portfolio.sources import is_portfolio
-    from planner.supply.candidates import place_key
     from pricing.loading import by_region
 
     assumptions = settings.assumptions()

@@ -16,7 +16,7 @@ from planner.report.table import Table, headings, table_of
 from pricing.commands.console import Output, Talk, common_options, output_options
 
 if TYPE_CHECKING:
-    from planner.measured.verify import BlockReport, FileReport
+    from planner.measured.scores import BlockReport, FileReport
 
 
 WORST = 10

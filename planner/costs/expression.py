@@ -311,8 +311,8 @@ def evaluate(
         The formula.
     values : mapping of str to float or array
         What its names stand for; arrays of one shape are worked out element by element.
-    known : dict, optional
-        What parts of formulas have come to already, by their identity; filled here. Formulas share parts. Without it only what
+    parts : dict, optional
+        Values of parts of formulas that are already computed, by identity; filled here. Formulas share parts. Without it only what
         stands in the formula twice is remembered, so that the memory of everything else is used again at once.
 
     Examples

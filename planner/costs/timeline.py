@@ -153,7 +153,7 @@ def present_value_usd(cash_usd: ArrayLike, discount_rate_share_per_year: ArrayLi
     cash = np.asarray(cash_usd, dtype=float)
     factors = discount_factors(discount_rate_share_per_year, cash.shape[-1] - 1)
     rows, rates = cash.reshape(-1, cash.shape[-1]), factors.reshape(-1, factors.shape[-1])
-    # Equal rows come to equal values, wherever they stand, which the quicker `inner` does not grant.
+    # Equal rows give equal sums in any position; the faster `inner` does not guarantee that.
     return np.asarray(np.einsum("im,jm->ij", rows, rates).reshape(cash.shape[:-1] + factors.shape[:-1]))
 
 

@@ -95,7 +95,7 @@ def resampled_costs_usd(
         ("rent.price_change_share_per_year", "risk.demand_ratio"): assumptions["risk.correlation_rent_demand_share"]
     }
     drawn = draw(inputs, together, resamples, rng)
-    # How a price went since it was seen is known as little as how it will go on; in the middle it stands where it stood.
+    # Past price moves are as uncertain as future ones; the median is no change.
     price = inputs[-1]
     since = (1.0 + draw([price], {}, resamples, np.random.default_rng([seed, 1]))[price.name]) / (1.0 + price.typical)
     costs = np.zeros((4, len(cases), resamples))

@@ -223,7 +223,7 @@ class Finetune(Section):
 
     @property
     def has_reference(self) -> bool:
-        """Whether a frozen copy of the model lies beside the one that learns; adapters switched off are one for nothing."""
+        """Whether a frozen reference copy is held in memory; with adapters it costs nothing."""
         return self.method in _FORWARDS and self.trains == "full"
 
     @property

@@ -1,7 +1,7 @@
 """Verify: this program's predictions against measured rows, with the error shown and refusals counted.
 
 `verify` reads tables in the columns of the shipped measured rows (the user's own, or published ones). Rows of quality C are
-kept for the record and not scored. `recalibrate` turns a user's own rows into constants that hold for his machines.
+kept for the record and not scored. `recalibrate` turns a user's own rows into constants that hold for the user's own machines.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from planner.measured.memory.predict import (
     predict_memory,
 )
 from planner.measured.rows import Row, accelerator_of, number, read_rows
-from planner.measured.scores import BlockReport, Detail, FileReport, VerifyReport, file_report
+from planner.measured.scores import Detail, FileReport, VerifyReport, file_report
 from planner.measured.serving.predict import METRICS, predict_serving, serving_table
 from planner.measured.serving.predict import constants_of_rows as serving_constants
 from planner.measured.serving.rows import is_overloaded
@@ -50,16 +50,6 @@ from planner.supply.throughput.images import IMAGE_CONSTANTS
 from planner.supply.training.fleet import ROLLOUT_SPREAD_LOG
 from pricing.errors import GpuplanError
 from pricing.facts.accelerators import card_of
-
-__all__ = [
-    "BlockReport",
-    "Detail",
-    "FileReport",
-    "VerifyReport",
-    "recalibrate",
-    "verify",
-    "verify_rows",
-]
 
 _HALF_80_PERCENT = 1.2816
 

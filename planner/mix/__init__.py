@@ -1,1 +1,1 @@
-"""The cheapest mix of owned, committed, spot and on-demand capacity for an hourly demand curve."""
+"""A mix: owned, committed, spot and on-demand capacity for an hourly demand curve."""

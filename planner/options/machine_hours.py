@@ -222,7 +222,7 @@ def spare_costs_usd_per_month(
 
     Parameters
     ----------
-    books : sequence of RentInputs or BuyInputs
+    all_inputs : sequence of RentInputs or BuyInputs
         Of one kind and site.
     fleets : sequence of Fleet
         Their machines; work with spares never ends.

@@ -236,7 +236,7 @@ class Option:
     not_recommended : tuple of Reason
         Why the verdict may not recommend it; empty where it may.
     notes : tuple of Note
-        What the user should know, in sentences.
+        What the user should know, as codes.
     """
 
     id: str

@@ -69,7 +69,7 @@ def machines_paid_already(workload: Workload, offers: Sequence[Offer], today: da
     Parameters
     ----------
     workload : Workload
-        With `planner.demand.workload.Have`.
+        With `planner.demand.have.Have`.
     offers : sequence of Offer
         Of all sellers, whatever the constraints.
     today : date
@@ -164,7 +164,7 @@ def options_paid_already(
 
     Parameters
     ----------
-    held : sequence of Held
+    held : sequence of PaidAlready
         `machines_paid_already`.
     fleets : mapping of Machine to Fleet
         Sized machines.

@@ -112,9 +112,9 @@ def rest_of(share: float, others: Sequence[Option]) -> RestOfTheWork | None:
 def after_takeover(
     rent: RentInputs, others: Sequence[Option], workload: Workload, assumptions: Assumptions
 ) -> RentInputs | None:
-    """Return a book that later costs what the cheapest option does that may be recommended and does not bind for years; None without one.
+    """Return this rent at the price at which it costs as much as the cheapest recommended option without a long commitment; None without one.
 
-    A book's formulas add tax and storage, so that its price of an instance is before tax, and without storage. A private quote is for now: it takes
+    The formulas add tax and storage, so the price of an instance is before tax and without storage. A private quote is for now: it takes
     over nothing later.
     """
     once = workload.runs_once

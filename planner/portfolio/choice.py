@@ -92,7 +92,7 @@ class Contenders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What each workload takes; entries are rows of `planner.portfolio.options.OptionTable`, -1 where there is none.
+    """What each workload takes; entries are rows of `planner.portfolio.option_table.OptionTable`, -1 where there is none.
 
     Attributes
     ----------

@@ -121,7 +121,7 @@ class Market:
     today : date
         The caller's today.
     calibration : Calibration, optional
-        Fitted constants, where the user measured for himself.
+        Fitted constants, from the user's own measurements.
     overrides : mapping of str to tuple of str
         Constraints from the command line, which stand instead of a workload's own.
     horizon_months : int, optional

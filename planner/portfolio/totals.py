@@ -1,4 +1,4 @@
-"""Union: parts put together into one file in the order of the input, and counted by team."""
+"""Totals: parts put together into one file in the order of the input, and counted by team."""
 
 from __future__ import annotations
 

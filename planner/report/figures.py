@@ -1,4 +1,4 @@
-"""How figures are written for people: rounded once, in one place, the same in every sentence and table."""
+"""Figures as text for people: rounded alike in every sentence and table."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def _verdict(plan: Plan) -> str:
 
 
 def _rest_words(option: Option) -> str:
-    """Say what does a part of the work beside what is there."""
+    """Describe the option that does the rest of the work."""
     if option.fleet is None:
         return f"{option.instance_type} at {option.provider}, paid per token,"
     return f"{option.instance_type} at {place_of(option)}, {how_paid(option.purchase_option)},"

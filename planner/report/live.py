@@ -78,7 +78,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cost:
-    """What an option costs under some inputs; `lines` holds its items by month, as `planner.costs.formulas.run` does."""
+    """What an option costs under some inputs; `lines` holds its items by month, as `planner.costs.evaluate.run` does."""
 
     present_value_usd: float
     total_usd: float

@@ -109,7 +109,7 @@ def paid(option: Named) -> str:
 
 
 def given_back(option: Named, kind: str) -> str:
-    """Say for how much of the month machines are paid that follow the demand; who states hours has said so himself."""
+    """Say for how much of the month autoscaled machines are paid; hours that the user stated are not repeated."""
     sort, run_hours, count, paid_hours = _of(option, "kind", "hours_per_run", "instance_count", "paid_hours_per_month")
     if sort not in {OptionKind.RENT, OptionKind.CPU} or run_hours is not None or kind == "gpu_hours" or not count:
         return ""

@@ -1,4 +1,4 @@
-"""The view: a plan's record as rounded text, the same in every form; numbers are rounded here and nowhere else."""
+"""The view: a plan's record as text, the same in every form; `figures.py` rounds."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A scenario: rent against buy from prices and hours that a user states, with no model of the work."""
+"""Scenarios: their schema, their costs and their answer, without a model of the work."""

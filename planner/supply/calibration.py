@@ -23,7 +23,7 @@ from planner.supply.machines import NORMAL_80_PERCENT, Machine, Range
 from pricing.facts.accelerators import card_of
 
 OWN_ROWS = "your own rows"
-"""Stands as `Constant.blocks` where the user measured for himself."""
+"""The value of `Constant.blocks` for constants from the user's own measurements."""
 STACK_TAGS = frozenset({"@default", "@default-moe", "@submission"})
 """Tags of how text is served; a machine that the user measured has the pace of his own stack, whatever these say."""
 _WORK = {"train": "training", "image": "image generation"}
@@ -228,7 +228,7 @@ def spread(calibration: Calibration, sort: str, constant: str, machine: Machine)
 def basis_and_evidence(calibration: Calibration, constant: str, machine: Machine) -> tuple[str, Note]:
     """Return the Performance's basis, and a note on the measured rows behind it.
 
-    ``measured_nearby`` where the user measured the accelerator himself, else ``calibrated`` or ``extrapolated``.
+    ``measured_nearby`` where the user has measured the accelerator, else ``calibrated`` or ``extrapolated``.
     """
     order = scopes(machine)
     own = calibration.own_rows(f"{constant.split('.', maxsplit=1)[0]}.pace_ratio", machine)

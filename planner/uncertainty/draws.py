@@ -166,7 +166,7 @@ def risk_record(outcome: Risk, buy: str) -> dict[str, Any]:
 
     Parameters
     ----------
-    found : Risk
+    outcome : Risk
         Of two or more alternatives.
     buy : str
         The name of the owned one.

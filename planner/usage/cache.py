@@ -31,7 +31,7 @@ class FileCache:
     folder: Path
 
     def mark(self, name: str, path: str, filesystem: FileSystem | None = None) -> str:
-        """Return what tells a file as it is now from every other; nothing where it is no file of its own.
+        """Return a fingerprint of a file's current content; empty for anything that is not a regular file.
 
         Parameters
         ----------

@@ -201,7 +201,7 @@ class Columns:
                 has_better = {*METER, "SkuPriceDetails", "x_SkuDetails"} & set(self.schema)
                 return ibis.null("string") if has_better else self._text(DESCRIPTION)
             case "effective_cost":
-                # GPU clouds export quantities without a cost; what is blank is told, what is not a number is left out.
+                # GPU clouds export quantities without a cost. A blank cost counts as 0; a cost that is not a number is left out.
                 return ibis.cases((self._is_blank("EffectiveCost"), 0.0), else_=self._number(NUMBERS[name]))
             case _ if name in NUMBERS:
                 return self._number(NUMBERS[name])
@@ -259,7 +259,7 @@ class Columns:
         return (column.isnull() | (column == "")) if self.schema[name].is_string() else column.isnull()
 
     def _charge_words(self) -> Column:
-        """Return what of a charge's description tells its role or its accelerator; of the description itself there may be millions."""
+        """Return only the parts of a description that give role or accelerator: there may be millions of descriptions."""
         import ibis
 
         if "ChargeDescription" not in self.schema:

@@ -95,7 +95,7 @@ def order_of(header: Sequence[str], rows: Iterable[Sequence[str]]) -> tuple[str,
 
 
 def iso_time(cell: str, order: str) -> str:
-    """Return a time as ISO 8601; what is none, or none of that order, as it stands.
+    """Return a time as ISO 8601; text in another format is returned unchanged.
 
     Examples
     --------

@@ -22,7 +22,7 @@ ENDINGS = tuple(
     ".ndjson".split()
 )
 ABOUT = re.compile(r"(?:read[ _-]?me|licen[cs]e|notice|changelog|manifest)(?:\.|$)", re.IGNORECASE)
-"""What lies beside usage and holds none."""
+"""Files beside the data that hold no usage."""
 RETRY_LIMIT_S = 30
 """Google's client would try for 15 minutes."""
 OBJECT_STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
@@ -89,7 +89,7 @@ def store_errors(uri: str) -> Iterator[None]:
 
 
 def _refuse_part_of_lake(store: FileSystem, path: str, uri: str) -> None:
-    """Refuse what lies inside a lake's table: its log, which says what of it counts, stands further up."""
+    """Refuse a path inside a lake table: its log, in a parent folder, says which files count."""
     from pyarrow import fs as arrow_fs
 
     parts = path.split("/")

@@ -233,7 +233,7 @@ def _look(name: str, path: str, filesystem: FileSystem | None, place: Path, faul
         path = as_plain_csv(path, name, place.with_name(f"{place.name}-tidied"), _opened)
     with _opened(path) as file:
         source = _look_text(name, path, None, _first_line(file.read(BLOCK_BYTES)))
-    # What was mended or written anew on the way is read anew.
+    # Files that changed while they were read are read again.
     return replace(source, mark=mark) if mark and Path(path).is_symlink() else source
 
 

@@ -216,7 +216,7 @@ def _funnel(bill: Bill | None, records: Sequence[Records]) -> list[str]:
 
 def _measures(table: HourTable, used: NDArray[np.bool_], bill: Bill | None) -> tuple[Measure, ...]:
     measures = []
-    # A cluster without owners' labels tells no allocated hours; what was present is then the wider of what is left.
+    # Without owner labels there are no allocated hours; use the larger of the remaining measures.
     for source, basis in product(SOURCE_ORDER, BASIS_ORDER):
         mask = used & table.equals("source", source) & table.equals("basis", basis)
         if table.values["gpu_hours"][mask].any():

@@ -128,7 +128,7 @@ def choice_of(
         With their ranges.
     evidence : Evidence
         How far prices may have moved.
-    known : dict, optional
+    known_usd : dict, optional
         Filled with what options cost in the draws, for `JointDraws.of`.
     """
     months, once = workload.horizon_months, workload.runs_once
@@ -215,7 +215,7 @@ def _without_set_up(best: Sequence[Option], taken: int, assumptions: Assumptions
 
 
 def _cheapest_share(taken_usd: FloatArray, least_usd: FloatArray, assumptions: Assumptions) -> float:
-    """Return in which share of the draws nothing costs less than what is taken, by more than is worth telling."""
+    """Return the share of the draws in which no option is cheaper by more than `verdict.trivial_usd`."""
     return float((taken_usd <= least_usd + assumptions["verdict.trivial_usd"]).mean())
 
 
@@ -301,7 +301,7 @@ def sort_of(option: Option) -> tuple[OptionKind, bool]:
 
 
 def _next_of_the_sort(taken: Option, options: Sequence[Option]) -> tuple[Option | None, Option | None]:
-    """Return the next best of what is taken at another price, and at another seller; none of what is bought, owned or free."""
+    """Return the runner-up at another price and at another seller; none for owned, free or purchased options."""
     if taken.kind not in SOLD_BY_MANY:
         return None, None
     same = [option for option in options if option.choosable and sort_of(option) == sort_of(taken)]

@@ -138,7 +138,7 @@ def _shortlist(options: Sequence[Option]) -> list[Machine]:
 
 
 def _revised(state: Confirmation, workload: Workload, corrections: Mapping[Machine, Correction]) -> Confirmation:
-    """Return what is left once the kin of simulated machines are sized anew."""
+    """Size again every machine with the same accelerators as a simulated one."""
     supply = replace(state.supply, corrections={**state.supply.corrections, **corrections})
     touched = [machine for machine in state.fleets if kin_of_machine(machine) in corrections]
     resized = supply.sized_on(workload, touched)

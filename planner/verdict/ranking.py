@@ -77,7 +77,7 @@ class Ground:
         )
 
     def outranked(self, is_open: BoolArray, assumptions: Assumptions) -> Iterator[Against]:
-        """Yield weakness after weakness, with the options that lose by it: a rent without it may still be recommended.
+        """For each weakness, yield the options ruled out because a rent without it is available.
 
         Where all prices are old, the oldest go first. A number of accelerators that takes a quote is no weakness where it
         costs less than all that takes none by `verdict.quotes_margin_share`: then the quotes are worth asking for.

@@ -90,7 +90,7 @@ class Supply:
         What can be bought.
     free : sequence of FreeMachine
         Free tiers.
-    held : sequence of Held
+    held : sequence of PaidAlready
         What is paid for already.
     token_prices : sequence of TokenPrice
         Sellers of the model by the token.

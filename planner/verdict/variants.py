@@ -164,7 +164,7 @@ def variants_of(
         All of them, ranked.
     supply : Supply
         What may do the work.
-    known : Confirmed, optional
+    simulated : Confirmed, optional
         What was simulated of the verdict's fleet, or of the best rented one beside a verdict that has none.
     """
     match workload.work:

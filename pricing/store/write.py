@@ -1,4 +1,4 @@
-"""Landing: the answers of one provider enter the store, whole or not at all.
+"""Writing: the answers of one provider enter the store, whole or not at all.
 
 Each function is one step of the sentence in `land`, in SQL that both engines read.
 """

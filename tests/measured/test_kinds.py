@@ -14,7 +14,8 @@ from planner.errors import InputError
 from planner.measured.classes import band_name, plain_row
 from planner.measured.encoders import encode_table, speech_table
 from planner.measured.rows import Row, read_rows, shipped_rows
-from planner.measured.verify import VerifyReport, verify, verify_rows
+from planner.measured.scores import VerifyReport
+from planner.measured.verify import verify, verify_rows
 from planner.supply.calibration import default_calibration
 from planner.supply.fleet import estimate
 from planner.supply.machines import Fleet, Machine

@@ -10,7 +10,8 @@ import pytest
 from planner.assumptions import default_assumptions
 from planner.errors import InputError
 from planner.measured.rows import accelerator_of, shipped_rows
-from planner.measured.verify import FileReport, recalibrate, verify, verify_rows
+from planner.measured.scores import FileReport
+from planner.measured.verify import recalibrate, verify, verify_rows
 from planner.options.servers import own_machine
 from planner.report.notes import note_text
 from planner.supply.calibration import default_calibration

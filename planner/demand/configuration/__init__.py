@@ -1,4 +1,4 @@
-"""Hugging Face ``config.json`` files, read into an `Architecture` without any library of theirs."""
+"""Configurations: what a model's ``config.json`` says of its architecture and number formats."""
 
 from planner.demand.configuration.reading import architecture_from_config
 

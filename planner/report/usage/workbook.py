@@ -79,7 +79,7 @@ def _texts(book: Book, name: str, tables: Sequence[Table]) -> None:
 
 
 def _number(text: str) -> float | None:
-    """Return the number that a table shows; None for what is none, or has a unit of its own."""
+    """Return a cell's number; None for text or a number with a unit."""
     try:
         return float(text.replace(",", ""))
     except ValueError:

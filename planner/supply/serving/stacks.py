@@ -93,7 +93,7 @@ def stack_of(workload: Workload) -> ServingStack:
 def practice_shares(
     stack: ServingStack, calibration: Calibration, machines: Sequence[Machine], assumptions: Assumptions
 ) -> NDArray[np.float64]:
-    """Return a user's speed over the calibrated one, by machine: 1 where he measured the machine himself.
+    """Return a user's speed over the calibrated one, by machine: 1 where the user has measured the machine.
 
     Default engines and llama.cpp were measured as users run them; of published tables a user reaches ``perf.serving_practice_share``.
     """

@@ -43,7 +43,7 @@ class EncodeConstants:
     layer_s, request_s, round_trip_s : FloatArray
         Start and tail of a layer; what a server spends on one text of a batch; what a client waits beside that.
     pace_ratio : FloatArray
-        Time over predicted time; 1 unless the user measured for himself.
+        Time over predicted time; 1 without measurements of the user's own.
     """
 
     flop_share: FloatArray
@@ -122,7 +122,7 @@ class SpeechConstants:
     layer_s, host_s : FloatArray
         Time of a decoder layer for one token of a whole batch; time of the host for one piece.
     pace_ratio : FloatArray
-        Time over predicted time; 1 unless the user measured for himself.
+        Time over predicted time; 1 without measurements of the user's own.
     """
 
     flop_share: FloatArray

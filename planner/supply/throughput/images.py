@@ -57,7 +57,7 @@ class ImageConstants:
     serial_share : FloatArray
         Of the time on one accelerator, what several that share one image or clip do not divide (Amdahl).
     pace_ratio : FloatArray
-        Time over predicted time; 1 unless the user measured for himself.
+        Time over predicted time; 1 without measurements of the user's own.
     """
 
     flop_share: FloatArray

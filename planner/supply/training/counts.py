@@ -1,4 +1,4 @@
-"""Fewest machines: how many each layout takes, found once for all budgets of time.
+"""Counts: how many machines each layout takes, worked out once for all budgets of time.
 
 A step's time on so many machines does not depend on how many steps there are, so deadline over steps, the *time allowed for a
 step*, is all that decides the fleet. The bisections of all budgets walk down one tree together, so that a number of machines is

@@ -126,7 +126,7 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def _may_be_wanted(rate: Mapping[str, Any]) -> bool:
-    """Return whether a rate is of a wanted type, or does not say of which: whoever reads it tells that."""
+    """Tell whether a rate is for a wanted instance type, or names none (the reader reports that)."""
     text = rate.get("discountedUsageType")
     usage = re.search(r"(?:^|-)BoxUsage:(\S+)$", str(text))
     return text is None or (usage is not None and is_wanted_type(usage.group(1)))
