@@ -115,7 +115,6 @@ def readme() -> str:
     from planner.report.record import plan_record
     from planner.report.short import short_answer
     from planner.report.terminal import render_short
-    from planner.report.values import plain
     from pricing.catalog import load_bundled
     from pricing.facts.sellers import free_tiers
     from pricing.facts.token_prices import token_prices
@@ -130,7 +129,7 @@ def readme() -> str:
         free_tiers=free_tiers(),
     )
     buffer = io.StringIO()
-    render_short(short_answer(plain(plan_record(plan))), Console(file=buffer, width=100, no_color=True))
+    render_short(short_answer(plan_record(plan)), Console(file=buffer, width=100, no_color=True))
     block = f"<!-- output -->\n```text\n$ {README_COMMAND}\n{trimmed(buffer).rstrip()}\n```\n<!-- /output -->"
     page = (ROOT / "README.md").read_text(encoding="utf-8")
     page = re.sub(r"<!-- output -->.*<!-- /output -->", lambda _: block, page, flags=re.DOTALL)

@@ -19,6 +19,8 @@ from pricing.commands.console import Talk, common_options
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
+    from planner.report.schema.plan import PlanRecord
+
 
 LONGEST_ANSWER_S = 300.0
 MOST_OFFERS = 100
@@ -72,7 +74,7 @@ def _tools(store: Sequence[str]) -> tuple[Callable[..., Any], ...]:
         everything: Annotated[bool, Field(description="All parts of the plan, not only the answer.")] = False,
     ) -> dict[str, Any]:
         """Say which GPU a workload needs, how many, where, how to pay, and whether to rent or buy; with costs and why."""
-        record = await _asked(
+        record: Any = await _asked(
             ["plan", "-", "--top", str(option_count), *store, *(["--as-of", as_of] if as_of else [])], _typed(workload)
         )
         answer = {"answer": _short_answer(record)}
@@ -166,7 +168,7 @@ async def _asked(words: Sequence[str], stdin: str = "") -> dict[str, Any]:
     return answer
 
 
-def _short_answer(record: dict[str, Any]) -> str:
+def _short_answer(record: PlanRecord) -> str:
     """Return the answer that a terminal shows."""
     import io
 

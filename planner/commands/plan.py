@@ -8,7 +8,7 @@ import shlex
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,11 +33,13 @@ from planner.demand.workload import Workload
 from planner.inputs.reading import read_text
 from planner.plan import Plan, make_plan
 from planner.report.record import plan_record, read_record
-from planner.report.values import Record, plain
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import place_key
 from pricing.catalog import Catalog
 from pricing.commands.console import CommandLineError, Output, Talk, common_options, output_options, write_output
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
 
 
 def works_of(
@@ -114,14 +116,13 @@ def planned_record(
     talk: Talk,
     assumptions: Assumptions,
     calibration: Calibration | None = None,
-) -> Record:
+) -> PlanRecord:
     """Return the record of a workload's plan, at the prices that the command line asks for."""
     catalog = catalog_of(prices, talk, place_key([workload.constraints]))
-    record: Record = plain(plan_record(planned(workload, catalog, assumptions, prices.day, calibration)))
-    return record
+    return plan_record(planned(workload, catalog, assumptions, prices.day, calibration))
 
 
-def written_plan(source: str) -> Record | None:
+def written_plan(source: str) -> PlanRecord | None:
     """Return the plan of a file that holds one; None for a workload."""
     if not source.endswith(".json") or not Path(source).is_file():
         return None

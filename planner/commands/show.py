@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from planner.commands.options import Shown
 from planner.commands.output import shows_only_ascii, text_console, trimmed
 from planner.plan import Plan
 from planner.report.record import plan_record
 from planner.report.table import Table
-from planner.report.values import Record, json_text, plain
+from planner.report.values import json_text
 from planner.report.view import plan_view
 from pricing.commands.console import CommandLineError, Output
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 SHOWN = 12
 MOST_TOGETHER = 12
@@ -35,13 +40,13 @@ def show_plans(plans: Sequence[Plan], output: Output, detail: Shown, *, extra: s
     """
     is_short = output.format == "table" and not (detail.full or detail.explain)
     top = detail.top_count or (0 if is_short else None)
-    records = [plain(plan_record(plan, top=top)) for plan in plans]
+    records = [plan_record(plan, top=top) for plan in plans]
     for record in records:
         record["verdict"]["command"] += extra
     show_records(records, output, detail)
 
 
-def show_records(records: Sequence[Record], output: Output, detail: Shown) -> None:
+def show_records(records: Sequence[PlanRecord], output: Output, detail: Shown) -> None:
     """Write plans from their records; see `show_plans`."""
     refuse_too_many(len(records), output)
     match output.format:
@@ -93,7 +98,7 @@ def show_records(records: Sequence[Record], output: Output, detail: Shown) -> No
             output.write(trimmed(buffer, is_ascii=shows_only_ascii(output)))
 
 
-def _explained(record: Record) -> Table:
+def _explained(record: PlanRecord) -> Table:
     """Return how the figures of the verdict come about."""
     from planner.report.explained import explained
 

@@ -13,7 +13,7 @@ from planner.assumptions import Assumptions
 from planner.commands.options import NumberRange, PriceSource, Settings, assumption_options, store_options
 from planner.commands.output import show_text
 from planner.errors import InputError
-from planner.report.values import Record, csv_text, json_text
+from planner.report.values import csv_text, json_text
 from pricing.commands.console import (
     CommandLineError,
     Output,
@@ -29,6 +29,8 @@ from pricing.facts.instances import machine_type
 if TYPE_CHECKING:
     from planner.demand.architecture import Architecture
     from planner.demand.workload import Workload
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord
     from planner.report.traffic.fleet import ReplayedFleet
     from planner.supply.machines import Machine
     from planner.traffic.replay import Target
@@ -152,7 +154,7 @@ def traffic(
             show_text(output, traffic_tables(summary, fleet))
 
 
-def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk) -> Record:
+def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices: PriceSource, talk: Talk) -> PlanRecord:
     """Return the plan that a file holds, or that is made of the workload that it holds or that is given."""
     from planner.commands.plan import planned_record, written_plan
     from planner.demand.models import load_workload
@@ -163,7 +165,9 @@ def _plan_record(source: str | dict[str, Any], assumptions: Assumptions, prices:
     return written_plan(source) or planned_record(load_workload(source), prices, talk, assumptions)
 
 
-def _replayed(log: RequestLog, record: Record, asked: _Asked, source: str, assumptions: Assumptions) -> ReplayedFleet:
+def _replayed(
+    log: RequestLog, record: PlanRecord, asked: _Asked, source: str, assumptions: Assumptions
+) -> ReplayedFleet:
     """Return how the plan's fleet serves the log."""
     from planner.demand.defaults import with_limits
     from planner.demand.models import resolve_model
@@ -197,18 +201,22 @@ def _replayed(log: RequestLog, record: Record, asked: _Asked, source: str, assum
     )
 
 
-def _target(option: Record, arch: Architecture, assumptions: Assumptions, minutes: float | None) -> Target:
+def _target(option: OptionRecord, arch: Architecture, assumptions: Assumptions, minutes: float | None) -> Target:
     """Return the machines of a plan's option, and how long a replica takes to start on them."""
     from planner.supply.machines import Layout
     from planner.traffic.autoscaling import start_minutes
     from planner.traffic.replay import Target
 
-    layout = Layout(**{**option["layout"], "techniques": tuple(option["layout"]["techniques"])})
+    stated, accelerator = option["layout"], option["accelerator"]
+    assert stated is not None
+    assert accelerator is not None
+    sizes: dict[str, Any] = {**stated, "techniques": tuple(stated["techniques"])}
+    layout = Layout(**sizes)
     paid_hours, usd = option["paid_hours_per_month"], option["cost"]["usd_per_month"]
     if minutes is None:
         minutes = start_minutes(arch, layout.precision, assumptions, is_rented=option["kind"] == "rent")
     return Target(
-        option_id=option["id"], accelerator=option["accelerator"], machine=_machine(option), layout=layout,
+        option_id=option["id"], accelerator=accelerator, machine=_machine(option, accelerator), layout=layout,
         usd_per_machine_hour=usd / paid_hours if paid_hours and usd else None,
         is_paid_by_hour=option["kind"] == "rent" and option["purchase_option"] in ("on_demand", "spot"), start_minutes=minutes,
     )  # fmt: skip
@@ -218,7 +226,7 @@ MOST_TARGETS = 3
 """Options on which the fewest accelerators are searched, where none is stated: the cheapest one of each accelerator."""
 
 
-def _chosen(record: Record, option_id: str, source: str) -> list[Record]:
+def _chosen(record: PlanRecord, option_id: str, source: str) -> list[OptionRecord]:
     """Return the option that is meant (the stated one, else the verdict's, else the cheapest that has GPUs), and its rivals."""
     with_gpus = [option for option in record["options"] if option["layout"] and option["accelerator"]]
     by_id = {option["id"]: option for option in with_gpus}
@@ -237,16 +245,16 @@ def _chosen(record: Record, option_id: str, source: str) -> list[Record]:
     return list(by_accelerator.values())[:MOST_TARGETS]
 
 
-def _machine(option: Record) -> Machine:
+def _machine(option: OptionRecord, name: str) -> Machine:
     """Return the machine of a plan's option."""
     from planner.options.servers import own_machine
     from planner.supply.machines import Machine
 
     if option["instance_type"] and (of_cloud := machine_type(option["instance_type"])):
         accelerator, count, network, speed = of_cloud
-        if accelerator.name == option["accelerator"]:
+        if accelerator.name == name:
             return Machine(accelerator=accelerator, accelerator_count=count, network=network, network_gb_per_s_each_way=speed)  # fmt: skip
-    return own_machine(resolve(option["accelerator"])[0], option["accelerator_count"])
+    return own_machine(resolve(name)[0], int(option["accelerator_count"]))
 
 
 def _write_workload(path: Path, model: str, summary: TrafficSummary, talk: Talk) -> None:

@@ -6,15 +6,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.demand.models import configuration_path, known_model, resolve_model
 from planner.demand.profiles import hourly_rates
 from planner.demand.workload import ModelNumbers, Profile
 from planner.errors import PlanningError
 from planner.fact_rows import fact_rows
-from planner.report.values import Record
 from pricing.facts.accelerators import accelerators
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import Layout, OptionRecord
+    from planner.report.schema.plan import PlanRecord
 
 
 @cache
@@ -92,7 +95,7 @@ class Deployment:
         Whether the checkpoint is in the plan's weight format already.
     """
 
-    option: Mapping[str, Any]
+    option: OptionRecord
     work: Mapping[str, Any]
     kind: str
     title: str
@@ -111,9 +114,10 @@ class Deployment:
     is_native: bool
 
     @property
-    def layout(self) -> Mapping[str, Any]:
+    def layout(self) -> Layout:
         """How the work is laid over the accelerators."""
-        layout: Mapping[str, Any] = self.option["layout"]
+        layout = self.option["layout"]
+        assert layout is not None
         return layout
 
     @property
@@ -147,7 +151,7 @@ class Deployment:
     @property
     def max_usd_per_hour(self) -> float:
         """Most that one machine may cost an hour: a tenth above the plan's price."""
-        return round(float(self.option["price_usd_per_hour"]) * 1.1, 2)
+        return round((self.option["price_usd_per_hour"] or 0.0) * 1.1, 2)
 
     @property
     def machine_requests_per_s(self) -> float:
@@ -168,12 +172,12 @@ class Deployment:
         return min(needed, self.machine_count)
 
 
-def deployment_of(record: Record, option_id: str | None = None) -> Deployment:
+def deployment_of(record: PlanRecord, option_id: str | None = None) -> Deployment:
     """Return what has to be known to run an option of a plan.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     option_id : str, optional
         The option; the verdict's without it.
@@ -203,12 +207,12 @@ def deployment_of(record: Record, option_id: str | None = None) -> Deployment:
     return _deployment(record, option)
 
 
-def _deployment(record: Record, option: Mapping[str, Any]) -> Deployment:
+def _deployment(record: PlanRecord, option: OptionRecord) -> Deployment:
     workload, needs = record["workload"], record["requirements"]
     kind = workload["kind"]
-    layout = option["layout"] or {}
+    layout = option["layout"]
     count, per_machine = option["instance_count"], max(1, int(option["accelerator_count"] or 0))
-    replica_gpus = layout.get("tensor", 1) * layout.get("pipeline", 1) * layout.get("context", 1)
+    replica_gpus = layout["tensor"] * layout["pipeline"] * layout["context"] if layout else 1
     spares = option.get("spare_instance_count") or 0
     accelerator = accelerators().get(option["accelerator"] or "")
     return Deployment(
@@ -224,15 +228,15 @@ def _deployment(record: Record, option: Mapping[str, Any]) -> Deployment:
         machine_count=count,
         spare_machine_count=spares,
         replica_gpu_count=replica_gpus,
-        replica_count=layout.get("data", count) + spares * per_machine // replica_gpus,
+        replica_count=(layout["data"] if layout else count) + spares * per_machine // replica_gpus,
         max_context_tokens=_longest_request(record),
-        requests_per_s=needs["units_per_s"] if kind == "serve" else 0.0,
-        peak_requests_per_s=needs["peak_units_per_s"] if kind == "serve" else 0.0,
-        is_native=_is_native(workload.get("model"), layout.get("precision", "")),
+        requests_per_s=(needs.get("units_per_s") or 0.0) if kind == "serve" else 0.0,
+        peak_requests_per_s=(needs.get("peak_units_per_s") or 0.0) if kind == "serve" else 0.0,
+        is_native=_is_native(workload.get("model"), layout["precision"] if layout else ""),
     )
 
 
-def _longest_request(record: Record) -> int:
+def _longest_request(record: PlanRecord) -> int:
     """Return the context to serve with: as stated, else room for requests well above the mean."""
     workload, defaults = record["workload"], {row["key"]: row["value"] for row in record.get("defaults") or ()}
     if stated := workload.get("max_context_tokens"):

@@ -252,7 +252,7 @@ def program_of(deployment: Deployment, *, rank: str, nodes: str, head: str) -> t
             f"torchrun --nnodes={nodes} --nproc-per-node={deployment.gpus_per_machine_count} --node-rank={rank} \\\n"
             f"  --master-addr={head} --master-port=29500 train.py"
         )
-        layout = deployment.layout
+        layout: Mapping[str, object] = deployment.layout
         parts = ("tensor parallel", "pipeline parallel", "data parallel", "micro batch", "precision")
         values = {part: layout[part.removesuffix(" parallel").replace(" ", "_")] for part in parts}
         counted = ", ".join(f"{part} {value}" for part, value in values.items() if value not in {1, ""})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.launch.deployment import DISK_GB, Deployment
 from planner.launch.engines import IMAGES, PORT, program_of, yaml_text
-from planner.report.values import Record
 from pricing.facts.accelerators import accelerators, card_of
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord
+
 
 CLOUDS = {
     "aws": "aws", "gcp": "gcp", "azure": "azure", "oci": "oci", "lambda": "lambda", "runpod": "runpod", "nebius": "nebius", "vast": "vast",
@@ -30,14 +33,14 @@ ALTERNATIVES = 3
 UP_S, DOWN_S = 300, 1200
 
 
-def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[str, ...]]:
+def skypilot_task(deployment: Deployment, record: PlanRecord) -> tuple[str, tuple[str, ...]]:
     """Return the task or service, and what to see to first.
 
     Parameters
     ----------
     deployment : Deployment
         What is deployed.
-    record : Record
+    record : PlanRecord
         The plan, for the next options on the same accelerator.
     """
     option = deployment.option
@@ -81,13 +84,13 @@ def skypilot_task(deployment: Deployment, record: Record) -> tuple[str, tuple[st
     return yaml_text({**task, "run": run + "\n"}), tuple(more)
 
 
-def _place(option: Mapping[str, Any]) -> dict[str, Any]:
+def _place(option: OptionRecord) -> dict[str, Any]:
     cloud, region = CLOUDS[option["provider"]], option["region"]
     infra = f"{cloud}/{region}" if option["provider"] in WITH_REGIONS and region not in {"", "global"} else cloud
     return {"infra": infra, **({"use_spot": True} if option["purchase_option"] == "spot" else {})}
 
 
-def _places(option: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
+def _places(option: OptionRecord, record: PlanRecord) -> list[dict[str, Any]]:
     """Return where an option is, and the next ones on machines that run the same program, none dearer than SkyPilot may pay."""
     if option["provider"] not in CLOUDS:
         return []
@@ -97,7 +100,8 @@ def _places(option: Mapping[str, Any], record: Record) -> list[dict[str, Any]]:
         is_sold = other["provider"] in CLOUDS and other["purchase_option"] in {"on_demand", "spot"}
         if not is_alike or not is_sold or other["kind"] != "rent" or not other["choosable"]:
             continue
-        if other["price_usd_per_hour"] <= option["price_usd_per_hour"] * 1.1 and _place(other) not in places:
+        other_usd, most_usd = other["price_usd_per_hour"], (option["price_usd_per_hour"] or 0.0) * 1.1
+        if other_usd is not None and other_usd <= most_usd and _place(other) not in places:
             places.append(_place(other))
     return places[: 1 + ALTERNATIVES]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from typing import TYPE_CHECKING
 
 from planner.launch.deployment import Deployment, deployment_of
 from planner.launch.engines import engine_of, shell_lines
@@ -12,7 +13,10 @@ from planner.launch.tasks import dstack_configuration, skypilot_task
 from planner.launch.terraform import terraform_configuration
 from planner.report.figures import usd
 from planner.report.option_words import short_name
-from planner.report.values import Record
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 TARGETS = {
     "vllm": "bash serve.sh",
@@ -26,12 +30,12 @@ TARGETS = {
 WIDTH = 110
 
 
-def launch_text(record: Record, target: str, option_id: str | None = None) -> str:
+def launch_text(record: PlanRecord, target: str, option_id: str | None = None) -> str:
     """Return an option of a plan as a file that can be run.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     target : str
         A key of `TARGETS`.

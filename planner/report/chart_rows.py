@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,8 +13,12 @@ from planner.costs.timeline import COMPONENTS, Timeline
 from planner.report.figures import significant
 from planner.report.live import Cost
 from planner.report.option_words import label as option_label
-from planner.report.values import Record
 from planner.report.words import label
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord
+
 
 Rows = list[dict[str, Any]]
 
@@ -99,7 +103,7 @@ def equal_price_rows(rent: Cost, own: Cost, price_usd_per_hour: float, use_now: 
     ]
 
 
-def memory_rows(option: Mapping[str, Any]) -> Rows:
+def memory_rows(option: OptionRecord) -> Rows:
     """Return what fills the memory of one accelerator of an option, the free part last; empty where it is not known."""
     memory = option["memory"]
     if not memory:
@@ -109,7 +113,7 @@ def memory_rows(option: Mapping[str, Any]) -> Rows:
     return [{"part": part, "gb": size / 1e9, "step": step} for step, (part, size) in enumerate(parts.items())]
 
 
-def limit_rows(record: Record, option: Mapping[str, Any]) -> Rows:
+def limit_rows(record: PlanRecord, option: OptionRecord) -> Rows:
     """Return how much of each limit, or of the deadline, an option takes, in percent; empty where nothing limits it."""
     rows: Rows = []
 
@@ -118,28 +122,33 @@ def limit_rows(record: Record, option: Mapping[str, Any]) -> Rows:
             said = f"{significant(value, 3):,g} of {significant(limit, 3):,g} {unit}"
             rows.append({"what": what, "percent": 100.0 * value / limit, "said": said, "over": value > limit})
 
-    speed = option["performance"] or {}
+    speed = option["performance"]
+
+    def ms(key: str) -> float | None:
+        values: Mapping[str, Any] = speed or {}
+        return values.get(key)
+
     work = record["workload"].get(record["workload"]["kind"]) or {}
     filled = {row["key"].rpartition(".")[2]: row["value"] for row in record.get("defaults") or ()}
     names = {"ttft": "TTFT", "tpot": "TPOT", "total": "Total"}
     for name, said in names.items():
         limit = work.get(f"{name}_limit_ms") or filled.get(f"{name}_limit_ms")
-        simulated = {quantile: speed.get(f"{name}_{quantile}_ms") for quantile in ("p50", "p90", "p95", "p99")}
+        simulated = {quantile: ms(f"{name}_{quantile}_ms") for quantile in ("p50", "p90", "p95", "p99")}
         if any(simulated.values()):
             for quantile, value in simulated.items():
                 add(f"{said} {quantile}", value, limit, "ms")
         else:
-            add(f"{said} mean", speed.get(f"{name}_ms"), limit, "ms")
+            add(f"{said} mean", ms(f"{name}_ms"), limit, "ms")
     hours, deadline_s = option["hours_per_run"], record["requirements"].get("deadline_s")
     if hours is not None and deadline_s:
         add("Run takes", hours, deadline_s / 3600.0, "h")
-        rate = speed.get("rate_per_s")
+        rate = speed["rate_per_s"] if speed else None
         if rate and rate["low"] > 0:
             add("Slow end of 80 %", hours * rate["typical"] / rate["low"], deadline_s / 3600.0, "h")
     return rows
 
 
-def speed_rows(record: Record) -> tuple[str, Rows]:
+def speed_rows(record: PlanRecord) -> tuple[str, Rows]:
     """Return the axis of speed and one row for each option that has one; empty where the work has no speed."""
     rows: Rows = []
     axis = ""

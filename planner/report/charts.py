@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.report.chart_rows import KIND_WORDS, Rows
-from planner.report.values import Record
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import LatencyCurve
+    from planner.report.schema.plan import PlanRecord
+
 
 Spec = dict[str, Any]
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -314,7 +318,7 @@ def share_of_limits(rows: Rows) -> Spec:
     )
 
 
-def latency_of_plan(record: Record) -> Spec | None:
+def latency_of_plan(record: PlanRecord) -> Spec | None:
     """Return the latency of the verdict's machines, or of the best rented ones beside a hosted verdict; None where none was simulated."""
     beside = record["verdict"].get("at_other_percentiles") or ()
     shown = {record["verdict"]["option_id"], *(other["option_id"] for other in beside)}
@@ -323,7 +327,7 @@ def latency_of_plan(record: Record) -> Spec | None:
     return latency_against_limits(curves) if curves else None
 
 
-def latency_against_limits(curves: Sequence[Record]) -> Spec:
+def latency_against_limits(curves: Sequence[LatencyCurve]) -> Spec:
     """Return the share of the requests within each time, which is drawn over its limit so that all times share one axis."""
     rows: Rows = [
         {
@@ -355,7 +359,7 @@ def latency_against_limits(curves: Sequence[Record]) -> Spec:
     )
 
 
-def percentile_costs(record: Record) -> Spec | None:
+def percentile_costs(record: PlanRecord) -> Spec | None:
     """Return what the verdict's machines cost at each percentile; None where that is not known of at least two."""
     rows: Rows = [
         {"percentile": f"p{other['percentile']:g}", "usd": other["usd_per_month"], "machines": other["instance_count"]}

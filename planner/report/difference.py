@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.report.figures import decimal, usd
 from planner.report.option_words import chosen_of, label, stated_usd
 from planner.report.table import Table, headings, table_of
 from planner.report.values import Record, flat
 
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord
+
+
 MOST_ROWS = 20
 LEAST_CHANGE_SHARE = 1e-9
 """Smaller changes are rounding of floats."""
 
 
-def difference(old: Record, new: Record) -> Record:
+def difference(old: PlanRecord, new: PlanRecord) -> Record:
     """Return what changed from one plan to another.
 
     Parameters
@@ -74,17 +79,17 @@ def _differs(old: object, new: object) -> bool:
     return old != new
 
 
-def _price(option: Mapping[str, Any]) -> tuple[float | None, str]:
+def _price(option: OptionRecord) -> tuple[float | None, str]:
     """Return what an option is priced by: an hour, a server, or the month of a service that is paid per token."""
-    book = option.get("book") or {}
+    book = option["book"]
     if option["kind"] == "buy":
-        return book.get("server_price_usd"), "USD for a server"
+        return book["server_price_usd"] if book and book["kind"] == "buy" else None, "USD for a server"
     if option["kind"] == "api":
         return option["cost"]["usd_per_million_tokens"], "USD per million tokens"
     return option["price_usd_per_hour"], "USD/h"
 
 
-def _prices(old: Record, new: Record) -> list[Record]:
+def _prices(old: PlanRecord, new: PlanRecord) -> list[Record]:
     """Return prices of the same option that moved, the weightiest first: those that the verdicts name, then by change."""
     before = {option["id"]: option for option in old["options"]}
     named = {record["verdict"]["option_id"] for record in (old, new)}
@@ -114,7 +119,7 @@ def _prices(old: Record, new: Record) -> list[Record]:
     return sorted(moved, key=lambda row: (not row["is_named"], -abs(row["change_share"] or 0.0), row["option_id"]))
 
 
-def _assumptions(old: Record, new: Record) -> list[Record]:
+def _assumptions(old: PlanRecord, new: PlanRecord) -> list[Record]:
     before = {row["name"]: row for row in old["assumptions"]}
     return [
         {key: row[key] for key in ("name", "unit")}
@@ -132,7 +137,7 @@ def _flat_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Record
     ]
 
 
-def _break_evens(old: Record, new: Record) -> list[Record]:
+def _break_evens(old: PlanRecord, new: PlanRecord) -> list[Record]:
     before = {(pair["rent_id"], pair["buy_id"]): pair for pair in old["break_evens"]}
     names = {option["id"]: label(option) for option in new["options"]}
     return [
@@ -152,9 +157,9 @@ def _break_evens(old: Record, new: Record) -> list[Record]:
 
 
 def _why(
-    old: Record,
-    new: Record,
-    by_id: Mapping[str, Mapping[str, Any]],
+    old: PlanRecord,
+    new: PlanRecord,
+    by_id: Mapping[str, OptionRecord],
     prices: list[Record],
     assumptions: list[Record],
     workload: list[Record],

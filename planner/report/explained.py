@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.costs.expression import evaluate
 from planner.costs.financing import UNTAXED
@@ -13,20 +13,24 @@ from planner.report.figures import count, percent, significant, usd
 from planner.report.live import Cost, Live, runs_once
 from planner.report.option_words import degrees_of, stage_words, stated_usd
 from planner.report.table import Table, headings
-from planner.report.values import Record
 from planner.report.words import BASIS_WORDS, BOUND_WORDS
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import Grid, OptionRecord, Range
+    from planner.report.schema.plan import OptionTimeline, PlanRecord
+
 
 NEAR_SHARE = 1e-3
 """A working is shown where it comes to the figure; where prices move over the months, no product of a few numbers does."""
 Working = tuple[str, float]
 
 
-def explained(record: Record, option_id: str) -> Table:
+def explained(record: PlanRecord, option_id: str) -> Table:
     """Return each figure of one option with what it is made of.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     option_id : str
         Which option.
@@ -70,7 +74,7 @@ def explained(record: Record, option_id: str) -> Table:
     return Table(title, headings("figure | how it is derived"), (*rows.items(), *notes))
 
 
-def _sizing(option: Mapping[str, Any]) -> dict[str, str]:
+def _sizing(option: OptionRecord) -> dict[str, str]:
     """Return how the work lies on the machines, what fills their memory, and how fast they are."""
     layout, memory, speed = option["layout"], option["memory"], option["performance"]
     rows = {}
@@ -88,9 +92,10 @@ def _sizing(option: Mapping[str, Any]) -> dict[str, str]:
         if speed["rate_per_s"]:
             typical, low, high = _band(speed["rate_per_s"])
             rows[f"{speed['rate_unit'].replace('_', ' ')} per second"] = f"{typical} ({low} to {high}, 80 % band)"
-        for name, key in (("time to first token", "ttft_range_ms"), ("time per output token", "tpot_range_ms")):
-            if speed[key]:
-                typical, low, high = _band(speed[key])
+        ranges = {"time to first token": speed["ttft_range_ms"], "time per output token": speed["tpot_range_ms"]}
+        for name, range_ms in ranges.items():
+            if range_ms:
+                typical, low, high = _band(range_ms)
                 rows[name] = f"{typical} ms ({low} to {high})"
         if speed["mfu_share"] is not None:
             rows["share of the dense peak"] = percent(speed["mfu_share"])
@@ -100,7 +105,7 @@ def _sizing(option: Mapping[str, Any]) -> dict[str, str]:
     return rows
 
 
-def _band(figures: Mapping[str, float]) -> list[str]:
+def _band(figures: Range) -> list[str]:
     return [f"{significant(figures[key]):,g}" for key in ("typical", "low", "high")]
 
 
@@ -115,7 +120,7 @@ def _counted(word: str, number: float) -> tuple[float, str]:
     return number, word if number == 1 else f"{word}s"
 
 
-def _mean(record: Record, timeline: Mapping[str, Any] | None, usd_per_month: float) -> str:
+def _mean(record: PlanRecord, timeline: OptionTimeline | None, usd_per_month: float) -> str:
     if timeline is None:
         return ""
     total, months = sum(timeline["components_usd"].values()), record["horizon_months"]
@@ -128,18 +133,19 @@ def _times(*factors: tuple[float, str]) -> Working:
     return " x ".join(words), math.prod(factor for factor, _ in factors)
 
 
-def workings(record: Record, option: Mapping[str, Any]) -> dict[str, Working]:
+def workings(record: PlanRecord, option: OptionRecord) -> dict[str, Working]:
     """Return how the items of an option's money come about: a product in words, and its value in USD.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     option : option of the plan
         Which.
     """
     live = Live(record)
-    if not option.get("book") or option["book"]["kind"] == "tokens":
+    book = option["book"]
+    if book is None or book["kind"] == "tokens":
         return {}
     own = option["kind"] == "buy"
     cost = live.cost(option, live.planned)
@@ -236,7 +242,7 @@ def _financing(v: Mapping[str, float], live: Live) -> dict[str, Working]:
     return workings
 
 
-def _grid(grid: Mapping[str, Any] | None) -> str:
+def _grid(grid: Grid | None) -> str:
     """Say what emissions rest on: factor, place and basis."""
     if grid is None:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,14 +17,18 @@ from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS
 from planner.options.option import RENTED, ReasonCode
-from planner.report.values import Record
 from planner.report.words import assumption_label
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import Book, OptionRecord
+    from planner.report.schema.plan import Bar, PlanRecord
+
 
 LONGEST_MONTHS = 60
 """Months that a reader can look ahead, or the plan's own horizon where that is longer."""
 
 
-Pair = tuple[Mapping[str, Any], Mapping[str, Any]]
+Pair: TypeAlias = tuple["OptionRecord", "OptionRecord"]
 """A rent and a server of a plan."""
 LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_per_hour", "book.credit_usd", "book.credit_months")  # fmt: skip
 """Facts of a rent that older plans do not state, since there were none."""
@@ -39,9 +43,17 @@ def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
     return tuple(sorted(plain | sites | {"verdict.buy_margin_share", "verdict.trivial_usd"}))
 
 
-def book_values(option: Mapping[str, Any]) -> dict[str, float]:
-    """Return an option's own numbers under the names that the formulas use."""
+def cost_inputs(option: OptionRecord) -> Book:
+    """Return what an option's money is worked out from; all options of a `Live` have that."""
     book = option["book"]
+    assert book is not None
+    return book
+
+
+def book_values(option: OptionRecord) -> dict[str, float]:
+    """Return an option's own numbers under the names that the formulas use."""
+    book = cost_inputs(option)
+    bridge: Mapping[str, Any] = book.get("bridge", {}) if book["kind"] == "buy" else {}
     # Older plans do not say which rent is spot, which is sold by the week, and what does the work until delivery.
     missing = (
         bridge_values(Bridge())
@@ -53,7 +65,7 @@ def book_values(option: Mapping[str, Any]) -> dict[str, float]:
     return (
         missing
         | {f"book.{key}": float(value) for key, value in book.items() if isinstance(value, int | float)}
-        | {f"book.bridge_{key}": float(value) for key, value in book.get("bridge", {}).items() if key != "option_id"}
+        | {f"book.bridge_{key}": float(value) for key, value in bridge.items() if key != "option_id"}
     )
 
 
@@ -97,12 +109,12 @@ class Cost:
         return float((np.sum(chosen, axis=0) * self.lines["discount_ratio"]).sum()) if chosen else 0.0
 
 
-def financing_of_plan(record: Record) -> Financing:
+def financing_of_plan(record: PlanRecord) -> Financing:
     """Return how the hardware of a plan is paid, and whether there is tax."""
     return financing_of(dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]})
 
 
-def runs_once(record: Record) -> bool:
+def runs_once(record: PlanRecord) -> bool:
     """Tell whether the work of a plan is a job that is run once."""
     return bool(record.get("runs_once"))
 
@@ -112,13 +124,13 @@ class Live:
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     most : int
         How many options besides owned ones; those that verdict and break-evens name come with them.
     """
 
-    def __init__(self, record: Record, *, most: int = 60) -> None:
+    def __init__(self, record: PlanRecord, *, most: int = 60) -> None:
         self.record = record
         self.once = runs_once(record)
         self.assumptions = dict(default_assumptions()) | {row["name"]: row["value"] for row in record["assumptions"]}
@@ -133,9 +145,9 @@ class Live:
         self._models: dict[tuple[float, ...], Model] = {}
         self.by_id = {option["id"]: option for option in self.options}
 
-    def model(self, option: Mapping[str, Any]) -> Model:
+    def model(self, option: OptionRecord) -> Model:
         """Return the formulas of an option; what does the work until delivery is a fact of the plan, but for its price."""
-        model = model_of(option["book"]["kind"], self.assumptions, once=self.once)
+        model = model_of(cost_inputs(option)["kind"], self.assumptions, once=self.once)
         facts = {key: value for key, value in book_values(option).items() if key.startswith("book.bridge_")}
         facts.pop("book.bridge_usd_per_hour", None)
         if not facts:
@@ -146,26 +158,26 @@ class Live:
             self._models[key] = Model(model.scalars, lines)
         return self._models[key]
 
-    def values(self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float]) -> dict[str, float]:
+    def values(self, option: OptionRecord, inputs: Inputs, assumptions: Mapping[str, float]) -> dict[str, float]:
         """Return what the names of an option's formulas stand for."""
         own = book_values(option)
         if option["id"] in inputs.price_usd_per_hour:
             own["book.price_usd_per_hour"] = inputs.price_usd_per_hour[option["id"]]
         bridge_id = bridge_id_of(option)
-        if bridge_id in inputs.price_usd_per_hour and bridge_id in self.by_id:
-            listed = self.by_id[bridge_id]["price_usd_per_hour"]
-            own["book.bridge_usd_per_hour"] *= inputs.price_usd_per_hour[bridge_id] / listed
+        listed_usd = self.by_id[bridge_id]["price_usd_per_hour"] if bridge_id in self.by_id else None
+        if bridge_id in inputs.price_usd_per_hour and listed_usd:
+            own["book.bridge_usd_per_hour"] *= inputs.price_usd_per_hour[bridge_id] / listed_usd
         values = values_of(
             self.model(option),
             own,
             assumptions,
             horizon_months=inputs.horizon_months,
-            site=option["book"].get("site", ""),
+            site=site_of(option),
             use_ratio=inputs.use_ratio,
         )
         return {name: float(value) for name, value in values.items()}
 
-    def cost(self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float] | None = None) -> Cost:
+    def cost(self, option: OptionRecord, inputs: Inputs, assumptions: Mapping[str, float] | None = None) -> Cost:
         """Return what one option costs."""
         values = self.values(option, inputs, assumptions or self.assumptions)
         lines = run(self.model(option), values, self.months)
@@ -182,9 +194,7 @@ class Live:
         """The inputs of the plan itself."""
         return Inputs(horizon_months=self.record["horizon_months"])
 
-    def is_eligible(
-        self, option: Mapping[str, Any], inputs: Inputs, assumptions: Mapping[str, float] | None = None
-    ) -> bool:
+    def is_eligible(self, option: OptionRecord, inputs: Inputs, assumptions: Mapping[str, float] | None = None) -> bool:
         """Tell whether the verdict may take an option."""
         if option["kind"] != "buy" or self.once:
             return bool(option["choosable"])
@@ -221,17 +231,24 @@ class Live:
         return self.by_id[mine["rent_id"]], self.by_id[mine["buy_id"]]
 
 
-def may_be_eligible(option: Mapping[str, Any]) -> bool:
+def may_be_eligible(option: OptionRecord) -> bool:
     """Tell whether nothing speaks against an option but a late delivery, which a longer horizon mends."""
     return all(reason["code"] == ReasonCode.DELIVERED_TOO_LATE for reason in option["not_recommended"])
 
 
-def bridge_id_of(option: Mapping[str, Any]) -> str:
+def bridge_id_of(option: OptionRecord) -> str:
     """Return the id of the option that does the work until a server is delivered; empty where there is none."""
-    return str(option["book"].get("bridge", {}).get("option_id", ""))
+    book = cost_inputs(option)
+    return book.get("bridge", {}).get("option_id", "") if book["kind"] == "buy" else ""
 
 
-def _cheapest(options: Sequence[Mapping[str, Any]], costs: Mapping[str, Cost]) -> str | None:
+def site_of(option: OptionRecord) -> str:
+    """Return where a server stands; empty for what is not bought."""
+    book = cost_inputs(option)
+    return book["site"] if book["kind"] == "buy" else ""
+
+
+def _cheapest(options: Sequence[OptionRecord], costs: Mapping[str, Cost]) -> str | None:
     best = min(options, key=lambda option: costs[option["id"]].present_value_usd, default=None)
     return None if best is None else str(best["id"])
 
@@ -266,7 +283,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
         # The plan's own bars are about the pair that it held against each other, which need not be ours.
         by_id = {option["id"]: option["cost"]["present_value_usd"] for option in live.record["options"]}
         base = by_id.get(risk["rent_id"], 0.0) - by_id.get(risk["buy_id"], 0.0)
-    bars = [
+    bars: list[dict[str, Any]] = [
         {
             "name": bar["name"],
             "label": assumption_label(bar["name"]),
@@ -284,18 +301,22 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
     return [bar for bar in bars if abs(bar["high_usd"] - bar["low_usd"]) > LEAST_SHARE * widest][:MOST_BARS]
 
 
-def _priced_bars(live: Live, pair: Pair, base_usd: float) -> Iterator[dict[str, Any]]:
+def _priced_bars(live: Live, pair: Pair, base_usd: float) -> Iterator[Bar]:
     """Yield what each assumption about money does, in the keys of a plan's own bars."""
     names = set(priced_names(live.financing))
     for row in live.record["assumptions"]:
         if row["name"] in names and row["low"] != row["high"]:
-            ends = {"low": row["low"], "high": row["high"]}
-            savings = {
-                f"saving_at_{end}_usd": _saving_usd(live, pair, live.assumptions | {row["name"]: value})
-                for end, value in ends.items()
+            low_usd, high_usd = (
+                _saving_usd(live, pair, live.assumptions | {row["name"]: value}) for value in (row["low"], row["high"])
+            )
+            yield {
+                "name": row["name"],
+                "low": row["low"],
+                "high": row["high"],
+                "saving_at_low_usd": low_usd,
+                "saving_at_high_usd": high_usd,
+                "turns_verdict": len({saving > 0 for saving in (low_usd, high_usd, base_usd)}) > 1,
             }
-            turns = len({saving > 0 for saving in (*savings.values(), base_usd)}) > 1
-            yield {"name": row["name"], **ends, **savings, "turns_verdict": turns}
 
 
 def _saving_usd(live: Live, pair: Pair, assumptions: Mapping[str, float]) -> float:
@@ -333,7 +354,9 @@ def moved(
     if name == DEMAND:
         inputs = replace(inputs, use_ratio=inputs.use_ratio * value)
     elif name == SERVER_PRICE:
-        own = {**own, "book": {**own["book"], "server_price_usd": own["book"]["server_price_usd"] * value}}
+        book = cost_inputs(own)
+        assert book["kind"] == "buy"
+        own = {**own, "book": {**book, "server_price_usd": book["server_price_usd"] * value}}
     else:
         assumptions = {**assumptions, name: round(value) if name in WHOLE else value}
     return live.cost(rent, inputs, assumptions), live.cost(own, inputs, assumptions)

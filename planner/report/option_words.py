@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from planner.costs.timeline import Timeline
 from planner.demand.formats import FORMATS
@@ -23,6 +23,11 @@ from planner.report.figures import duration, gpus_text, machines_text, percent, 
 from planner.report.words import how_paid, seller
 from pricing.clock import HOURS_PER_MONTH
 
+if TYPE_CHECKING:
+    from planner.report.schema.option import Layout, OptionRecord
+    from planner.report.schema.plan import PlanRecord
+
+
 HEADS = {
     "rent": "Rent ",
     "buy": "Buy ",
@@ -32,7 +37,7 @@ HEADS = {
     "have": "Use what you have: ",
 }
 
-Named: TypeAlias = Option | Mapping[str, Any]
+Named: TypeAlias = "Option | OptionRecord"
 """An option of a plan, or of its record."""
 MACHINES = ("instance_count", "instance_type", "accelerator_count", "accelerator")
 LATE_SHARE = 0.9
@@ -72,7 +77,10 @@ def money(option: Option, *, once: bool) -> str:
 
 
 def _of(option: Named, *names: str) -> list[Any]:
-    return [option[name] if isinstance(option, Mapping) else getattr(option, name) for name in names]
+    if isinstance(option, Option):
+        return [getattr(option, name) for name in names]
+    values: Mapping[str, Any] = option
+    return [values[name] for name in names]
 
 
 def machines(option: Named) -> str:
@@ -88,7 +96,7 @@ def gpus(option: Named) -> str:
     return gpus_text(*_of(option, *MACHINES))
 
 
-def degrees_of(layout: Mapping[str, Any]) -> list[str]:
+def degrees_of(layout: Layout) -> list[str]:
     """Say over how many accelerators work is split, and how."""
     return [
         f"{name} {layout[name]}" for name in ("tensor", "pipeline", "data", "expert", "context") if layout[name] > 1
@@ -127,14 +135,14 @@ def whole(option: Named) -> str:
     return f"buying {label(option)}" if _of(option, "kind") == [OptionKind.BUY] else label(option)
 
 
-def heading(option: Mapping[str, Any]) -> str:
+def heading(option: OptionRecord) -> str:
     """Return how a verdict for an option begins."""
     head = "Lease " if option["purchase_option"] == "lease" else HEADS[option["kind"]]
     text = _placed(option, gpus(option)) if option["kind"] == OptionKind.RENT else label(option)
     return head + (f"{text.removesuffix(', per token')}, paid per token" if option["kind"] == OptionKind.API else text)
 
 
-def short_name(option: Mapping[str, Any]) -> str:
+def short_name(option: OptionRecord) -> str:
     """Return an option in a few words: accelerators or machines, seller, region, payment."""
     if option["kind"] == OptionKind.API:
         return f"{option['instance_type'].rpartition('/')[2]} at {seller(option['provider'])}"
@@ -155,7 +163,7 @@ def _placed(option: Named, what: str) -> str:
     return f"{what} at {place_of(option)}, {paid(option)}"
 
 
-def chosen_of(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def chosen_of(record: PlanRecord) -> OptionRecord | None:
     """Return the option that a plan takes; None where it takes none."""
     return next((option for option in record["options"] if option["id"] == record["verdict"]["option_id"]), None)
 
@@ -166,13 +174,13 @@ def items_usd(timeline: Timeline) -> dict[str, float]:
     return {name: float(cells.sum()) for name, cells in by_month.items() if cells.any()}
 
 
-def stated_usd(option: Mapping[str, Any], *, once: bool) -> float:
+def stated_usd(option: OptionRecord, *, once: bool) -> float:
     """Return the cost that a reader is told: of the run, or of the mean month; older plans state no run's but its NPV."""
     cost = option["cost"]
     return float((cost.get("total_usd") or cost["present_value_usd"]) if once else cost["usd_per_month"])
 
 
-def range_usd(option: Mapping[str, Any], *, once: bool) -> tuple[float, float] | None:
+def range_usd(option: OptionRecord, *, once: bool) -> tuple[float, float] | None:
     """Return the 10th and 90th percentile of that cost; None where no draws were made."""
     cost = option["cost"]
     low, high = cost.get("low_usd_per_month"), cost.get("high_usd_per_month")
@@ -182,7 +190,7 @@ def range_usd(option: Mapping[str, Any], *, once: bool) -> tuple[float, float] |
     return low * ratio, high * ratio
 
 
-def stage_words(option: Mapping[str, Any]) -> str:
+def stage_words(option: OptionRecord) -> str:
     """Return what a month costs at first and then, where a credit or a commitment ends; else an empty text."""
     stages = option["cost"].get("stages")
     return usd_by_stage(**stages) if stages else ""

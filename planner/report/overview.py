@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from planner.report.figures import count, usd
 from planner.report.live import runs_once
 from planner.report.option_words import chosen_of, heading, stated_usd
 from planner.report.table import Table, headings
-from planner.report.values import Record
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
 
 
-def pays_off_month(record: Record) -> float | None:
+def pays_off_month(record: PlanRecord) -> float | None:
     """Return from which month on owning pays off in the pair that the verdict is about; None means never."""
     chosen = record["verdict"]["option_id"]
     pairs = record["break_evens"]
@@ -19,7 +22,7 @@ def pays_off_month(record: Record) -> float | None:
     return None if mine is None else mine["month"]
 
 
-def together(records: Sequence[Record]) -> dict[str, float]:
+def together(records: Sequence[PlanRecord]) -> dict[str, float]:
     """Return the sums: a month of the work that goes on, the runs that are done once, and the NPV of all."""
     sums = {"usd_per_month": 0.0, "run_usd": 0.0, "present_value_usd": 0.0}
     for record in records:
@@ -31,7 +34,7 @@ def together(records: Sequence[Record]) -> dict[str, float]:
     return sums
 
 
-def overview(records: Sequence[Record]) -> Table:
+def overview(records: Sequence[PlanRecord]) -> Table:
     """Return one row for each plan, and their sum.
 
     A run that is done once has no month, but a cost of its own.
@@ -51,7 +54,7 @@ def overview(records: Sequence[Record]) -> Table:
     )
 
 
-def _row(number: int, record: Record) -> tuple[str, ...]:
+def _row(number: int, record: PlanRecord) -> tuple[str, ...]:
     chosen, month, once = chosen_of(record), pays_off_month(record), runs_once(record)
     months = "never" if month is None else f"{month:,.1f}"
     if chosen is None:

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.assumptions import CHOICES, default_assumptions, value_text
 from planner.demand.fields import Field, fields_of
@@ -19,6 +19,10 @@ from planner.report.figures import count, percent
 from planner.report.live import financing_of_plan
 from planner.report.values import Record
 from planner.report.words import KIND_WORDS, label, unit_of
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 PHRASES = {
     "requests_per_s": "{} requests/s",
@@ -193,12 +197,12 @@ def title_of(workload: Workload, model: str) -> str:
     return f"{head}: {', '.join(_phrase(key, value) for key, value in stated.items())}"
 
 
-def question_of(record: Record) -> tuple[str, str]:
+def question_of(record: PlanRecord) -> tuple[str, str]:
     """Return the question of a plan with all that is stated, and the defaults in force.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     """
     defaults = {row["key"]: row["value"] for row in record.get("defaults") or ()}
@@ -257,7 +261,7 @@ def _setting(name: str, value: float) -> str:
     return value_text(value, unit) if CHOICES in unit else f"{value:.12g}"
 
 
-def _money_phrases(record: Record) -> list[str]:
+def _money_phrases(record: PlanRecord) -> list[str]:
     """Say how hardware is paid and what tax is counted, where it is not cash before tax."""
     row = {
         assumption["name"]: value_text(assumption["value"], assumption["unit"]) for assumption in record["assumptions"]

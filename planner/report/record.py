@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from planner import __version__
 from planner.costs.carbon import grid_intensity
@@ -20,15 +21,19 @@ from planner.report.notes import note_text, note_texts
 from planner.report.option_words import items_usd
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.remarks import remark_text
-from planner.report.values import SCHEMA_VERSION, Record
+from planner.report.values import SCHEMA_VERSION, Record, plain
 from planner.report.wording import dropped_text, reason_text
 from planner.supply.machines import Fleet, Range
 from planner.traffic.confirm import Confirmed
-from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Service
+from planner.traffic.percentiles import CURVE_PERCENTILES, Limits, Percentiles, Service
 from planner.verdict.alternatives import alternatives_of, startable_of
 from planner.verdict.remarks import RemarkCode
 from pricing.clock import HOURS_PER_MONTH
 from pricing.facts.price_history import price_history
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import LatencyCurve, TimeName
+    from planner.report.schema.plan import PlanRecord
 
 
 def _typical(value: Range | None) -> float | None:
@@ -60,9 +65,9 @@ ONLY_MARKET_PRICES = "no seller's own price is known; what such APIs cost is tol
 NONE_OF_THIS_SORT = "none that does this work within the constraints"
 
 
-def latency_curves(service: Service, limits: Limits) -> list[Record]:
+def latency_curves(service: Service, limits: Limits) -> list[LatencyCurve]:
     """Return the times within which so many percent of the requests are, of the times that have a limit."""
-    times = (("TTFT", service.ttft_ms, limits.ttft_ms), ("TPOT", service.tpot_ms, limits.tpot_ms), ("total time", service.total_ms, limits.total_ms))  # fmt: skip
+    times: tuple[tuple[TimeName, Percentiles, float], ...] = (("TTFT", service.ttft_ms, limits.ttft_ms), ("TPOT", service.tpot_ms, limits.tpot_ms), ("total time", service.total_ms, limits.total_ms))  # fmt: skip
     return [
         {"what": what, "limit_ms": limit_ms, "percentiles": list(CURVE_PERCENTILES), "ms": list(waits.curve)}
         for what, waits, limit_ms in times
@@ -135,8 +140,8 @@ def _option(option: Option, plan: Plan) -> Record:
     }
 
 
-def plan_record(plan: Plan, *, top: int | None = None) -> Record:
-    """Return a plan as a record.
+def plan_record(plan: Plan, *, top: int | None = None) -> PlanRecord:
+    """Return a plan as a record, in JSON's own types.
 
     Parameters
     ----------
@@ -155,48 +160,53 @@ def plan_record(plan: Plan, *, top: int | None = None) -> Record:
     work, said = volume(plan.workload, HOURS_PER_MONTH), reasons_for(plan)
     startable = startable_of(plan.options)
     kept = [o for i, o in enumerate(plan.options) if top is None or i < top or o.id in named or o is startable]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "program": f"gpuplan {__version__}",
-        "planned_on": plan.planned_on,
-        "title": title_of(plan.workload, plan.model),
-        "workload": plan.workload.model_dump(mode="json", exclude_none=True),
-        "defaults": defaults_of(plan.workload, plan.in_force),
-        "currency": {"code": plan.workload.currency, "usd_per_unit": plan.usd_per_unit} if plan.usd_per_unit else None,
-        "horizon_months": plan.horizon_months,
-        "runs_once": work.is_job and not work.runs_per_month,
-        "model": plan.model,
-        "requirements": _requirements(plan),
-        "verdict": {
-            **_verdict(plan),
-            "headline": headline(plan),
-            "because": [reason.text for reason in said],
-            "reasons": [reason._asdict() for reason in said],
-        },
-        "options": [_option(option, plan) for option in kept],
-        "options_found_count": len(plan.options),
-        "break_evens": plan.break_evens,
-        "timelines": [
-            {
-                "option_id": option.id,
-                "usd_by_month": option.timeline.by_month_usd(),
-                "components_usd": items_usd(option.timeline),
-            }
-            for option in plan.options
-            if option.id in named
-        ],
-        "sensitivity": plan.uncertainty.sensitivity,
-        "risk": plan.uncertainty.risk,
-        "assumptions": [
-            {key: value for key, value in asdict(row).items() if key not in {"least", "most"}}
-            for row in plan.assumptions
-        ],
-        "funnel": plan.funnel,
-        "dropped": plan.dropped,
-        "notes": (*([f"left out: {dropped_text(plan.dropped)}"] if plan.dropped else []), *note_texts(plan.notes)),
-        "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
-        "provenance": plan.provenance,
-    }
+    record: PlanRecord = plain(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "program": f"gpuplan {__version__}",
+            "planned_on": plan.planned_on,
+            "title": title_of(plan.workload, plan.model),
+            "workload": plan.workload.model_dump(mode="json", exclude_none=True),
+            "defaults": defaults_of(plan.workload, plan.in_force),
+            "currency": {"code": plan.workload.currency, "usd_per_unit": plan.usd_per_unit}
+            if plan.usd_per_unit
+            else None,
+            "horizon_months": plan.horizon_months,
+            "runs_once": work.is_job and not work.runs_per_month,
+            "model": plan.model,
+            "requirements": _requirements(plan),
+            "verdict": {
+                **_verdict(plan),
+                "headline": headline(plan),
+                "because": [reason.text for reason in said],
+                "reasons": [reason._asdict() for reason in said],
+            },
+            "options": [_option(option, plan) for option in kept],
+            "options_found_count": len(plan.options),
+            "break_evens": plan.break_evens,
+            "timelines": [
+                {
+                    "option_id": option.id,
+                    "usd_by_month": option.timeline.by_month_usd(),
+                    "components_usd": items_usd(option.timeline),
+                }
+                for option in plan.options
+                if option.id in named
+            ],
+            "sensitivity": plan.uncertainty.sensitivity,
+            "risk": plan.uncertainty.risk,
+            "assumptions": [
+                {key: value for key, value in asdict(row).items() if key not in {"least", "most"}}
+                for row in plan.assumptions
+            ],
+            "funnel": plan.funnel,
+            "dropped": plan.dropped,
+            "notes": (*([f"left out: {dropped_text(plan.dropped)}"] if plan.dropped else []), *note_texts(plan.notes)),
+            "price_history": _price_history(sorted(kept, key=lambda option: option.id not in named)),
+            "provenance": plan.provenance,
+        }
+    )
+    return record
 
 
 HISTORIES_KEPT = 4
@@ -267,7 +277,7 @@ def _requirements(plan: Plan) -> Record:
     }
 
 
-def read_record(text: str, where: str) -> Record:
+def read_record(text: str, where: str) -> PlanRecord:
     """Return a plan's record from its JSON text, for another form without planning again.
 
     Raises
@@ -285,7 +295,7 @@ def read_record(text: str, where: str) -> Record:
     return records[0]
 
 
-def read_records(text: str, where: str) -> list[Record]:
+def read_records(text: str, where: str) -> list[PlanRecord]:
     """Return the plans of a JSON text: one, or several under ``plans`` as `gpuplan plan A B -o plans.json` writes them.
 
     Raises

@@ -6,15 +6,19 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.report.figures import machines_text, significant, usd
 from planner.report.option_words import chosen_of, range_usd, short_name, stage_words, stated_usd
 from planner.report.question import question_of
 from planner.report.table import Table, headings
-from planner.report.values import Record
 from planner.report.wording import brief_reason
 from planner.report.words import how_paid, label, seller
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import DroppedRecord, PlanRecord, TurnRecord
+
 
 SERVED = {"serve", "batch", "embed"}
 """Kinds of work that an inference engine does."""
@@ -87,12 +91,12 @@ class ShortAnswer:
     next_steps_briefly: tuple[str, ...]
 
 
-def short_answer(record: Record) -> ShortAnswer:
+def short_answer(record: PlanRecord) -> ShortAnswer:
     """Return a plan's short answer.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     """
     question, defaults = question_of(record)
@@ -112,7 +116,7 @@ def short_answer(record: Record) -> ShortAnswer:
     )
 
 
-def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
+def next_steps(record: PlanRecord, *, is_brief: bool = False) -> tuple[str, ...]:
     """Say how to act on a plan: the command that writes a manifest or task of machines that can be started.
 
     What is hosted, owned or free has none; then it is the command of the cheapest rented machines that may be recommended.
@@ -138,7 +142,7 @@ def next_steps(record: Record, *, is_brief: bool = False) -> tuple[str, ...]:
     return (f"{key}, or {ours}" if key else f"Or {ours}",)
 
 
-def _briefly(dropped: Sequence[Record]) -> str:
+def _briefly(dropped: Sequence[DroppedRecord]) -> str:
     """Return the largest part of what was left out, and how much else was."""
     if not dropped:
         return ""
@@ -147,22 +151,29 @@ def _briefly(dropped: Sequence[Record]) -> str:
     return f"{most['count']:,} {most['reason']}" + (f"; {rest:,} others" if rest else "")
 
 
-def alternatives_table(record: Record) -> Table:
+def best_ids(record: PlanRecord) -> dict[str, str]:
+    """Return the id of the best option of each sort that has one; a plan of an older program names none."""
+    named = record["verdict"].get("alternatives")
+    ids = {sort: named.get(sort) for sort in SORTS} if named else {}
+    return {sort: name for sort, name in ids.items() if isinstance(name, str) and name}
+
+
+def alternatives_table(record: PlanRecord) -> Table:
     """Return the best option of each sort side by side, the verdict marked, a dash with its reason where there is none."""
     by_id = {option["id"]: option for option in record["options"]}
     chosen, once = record["verdict"]["option_id"], record.get("runs_once", False)
-    currency = record.get("currency") or {}
-    code, rate = currency.get("code", ""), currency.get("usd_per_unit")
-    named = record["verdict"].get("alternatives") or {}
+    currency = record.get("currency")
+    code, rate = (currency["code"], currency["usd_per_unit"]) if currency else ("", None)
+    best, named = best_ids(record), record["verdict"].get("alternatives")
     rows: list[tuple[str, ...]] = []
     missing: dict[str, list[str]] = {}
     barred: dict[str, str] = {}
     staged: dict[str, str] = {}
-    if chosen in by_id and chosen not in named.values():
+    if chosen in by_id and chosen not in best.values():
         staged |= {"Verdict": stage_words(by_id[chosen])} if stage_words(by_id[chosen]) else {}
         rows.append(_row("> Verdict", by_id[chosen], once=once, usd_per_unit=rate))
     for sort, words in SORTS.items():
-        option = by_id.get(named.get(sort) or "")
+        option = by_id.get(best.get(sort, ""))
         if option is not None:
             staged |= {words: stage_words(option)} if stage_words(option) else {}
             against = _against(option, record)
@@ -170,7 +181,7 @@ def alternatives_table(record: Record) -> Table:
             rows.append(_row(mark + words, option, once=once, usd_per_unit=rate))
             barred |= {words: against[0]} if mark == "? " else {}
         elif named and sort != "have":  # nothing is missing where nothing was stated
-            why = (named.get("reason") or {}).get(sort) or NONE
+            why = named["reason"].get(sort) or NONE
             missing.setdefault(why.replace("none that does this work within the constraints", NONE), []).append(words)
     for why, sorts in missing.items():
         name, what = (sorts[0], f"- ({why})") if len(sorts) == 1 else ("None", f"- {', '.join(sorts)}")
@@ -187,7 +198,7 @@ def alternatives_table(record: Record) -> Table:
     return without_empty(Table("", columns, tuple(rows), "; ".join(notes)))
 
 
-def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:
+def _row(words: str, option: OptionRecord, *, once: bool, usd_per_unit: float | None = None) -> tuple[str, ...]:
     cost_usd, spread = stated_usd(option, once=once), range_usd(option, once=once)
     age, is_dated = option.get("price_age_days"), "undated_price" not in _codes(option)
     return (
@@ -200,14 +211,14 @@ def _row(words: str, option: Mapping[str, Any], *, once: bool, usd_per_unit: flo
     )
 
 
-def _against(option: Mapping[str, Any], record: Record) -> list[str]:
+def _against(option: OptionRecord, record: PlanRecord) -> list[str]:
     """Say briefly why an option is not recommended; a server at an old price is none before it is quoted anew."""
     limits = (row["value"] for row in record["assumptions"] if row["name"] == "evidence.server_price_days")
     is_old = option["kind"] == "buy" and (option.get("price_age_days") or 0) > next(limits, math.inf)
     return [*map(brief_reason, _codes(option)), *(["old price, ask for a quote"] if is_old else [])]
 
 
-def _codes(option: Mapping[str, Any]) -> list[str]:
+def _codes(option: OptionRecord) -> list[str]:
     """Return why an option is not recommended."""
     return [reason["code"] for reason in option["not_recommended"]]
 
@@ -226,11 +237,10 @@ def with_columns(table: Table, kept: Sequence[int]) -> Table:
     return replace(table, columns=tuple(table.columns[i] for i in kept), rows=rows)
 
 
-def _changes(record: Record) -> tuple[str, ...]:
+def _changes(record: PlanRecord) -> tuple[str, ...]:
     """Say at which values the decision would be another one."""
     by_id = {option["id"]: option for option in record["options"]}
-    named = record["verdict"].get("alternatives") or {}
-    names = {named[sort]: words for sort, words in TAKEN.items() if named.get(sort)}
+    names = {name: TAKEN[sort] for sort, name in best_ids(record).items()}
     changes = tuple(_turn(turn, by_id, names) for turn in record["verdict"].get("turns_at") or ())
     if changes or record.get("runs_once"):
         return changes
@@ -244,7 +254,7 @@ def _changes(record: Record) -> tuple[str, ...]:
     return (f"{_priced(rent)} {side} {usd(pair['price_usd_per_hour'])} USD/h (now {now}): {then}.",)
 
 
-def _priced(option: Mapping[str, Any]) -> str:
+def _priced(option: OptionRecord) -> str:
     """Return what an option's price is the price of: one machine of a seller, or tokens."""
     if option["kind"] == "api":
         return short_name(option)
@@ -254,7 +264,7 @@ def _priced(option: Mapping[str, Any]) -> str:
     return f"{machine} at {option['provider']}, {how_paid(option['purchase_option'])},"
 
 
-def _turn(turn: Mapping[str, Any], by_id: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> str:
+def _turn(turn: TurnRecord, by_id: Mapping[str, OptionRecord], names: Mapping[str, str]) -> str:
     """Say from which value on another option would be taken, by its name in the table above where it has one."""
     then = by_id.get(turn["then"])
     side = "above" if turn["value"] >= turn["planned"] else "below"

@@ -9,7 +9,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
@@ -108,7 +112,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def options_csv(*records: Record) -> str:
+def options_csv(*records: PlanRecord) -> str:
     """Return the options of a plan, unrounded, one a row; of several plans with the number and title of each in front."""
     several = ("plan", "work") if len(records) > 1 else ()
     rows = [

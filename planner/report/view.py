@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.assumptions import value_text
 from planner.report.figures import count, duration, percent, significant, usd
 from planner.report.option_words import label, machines, paid, place_of, stage_words, stated_usd
 from planner.report.question import question_of
-from planner.report.short import SORTS, alternatives_table
+from planner.report.short import SORTS, alternatives_table, best_ids
 from planner.report.table import Table, headings, table_of
-from planner.report.values import Record
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord, UnitKey
+    from planner.report.schema.plan import PlanRecord
+
 
 SPEEDS = {"serve": "TTFT / TPOT", "diffusion": "speed", "video": "speed"}
 """The figure of speed of a kind of work; of all others how long a run takes."""
-UNITS = {
+UNITS: dict[str, tuple[UnitKey, str]] = {
     "diffusion": ("usd_per_thousand_images", "1k images"),
     "video": ("usd_per_thousand_images", "1k clips"),
     "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU-h"),
 }
 """What a unit of a kind of work costs; of all others tokens."""
+TOKENS: tuple[UnitKey, str] = ("usd_per_million_tokens", "1M tokens")
 BARS = 5
 """Assumptions shown of those that move the saving."""
 NOT_RECOMMENDED = 3
@@ -60,12 +65,12 @@ class View:
     notes: tuple[str, ...]
 
 
-def plan_view(record: Record, *, top: int = 12) -> View:
+def plan_view(record: PlanRecord, *, top: int = 12) -> View:
     """Return a plan's record as text.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         As `planner.report.record.plan_record` makes it, or as read from a file.
     top : int
         Rows of the table of options.
@@ -93,20 +98,21 @@ def plan_view(record: Record, *, top: int = 12) -> View:
     )
 
 
-def _alternatives(record: Record) -> Table:
+def _alternatives(record: PlanRecord) -> Table:
     """Return the best option of each sort side by side, with why some of them are not recommended."""
     table = alternatives_table(record)
     by_id = {option["id"]: option for option in record["options"]}
+    best = best_ids(record)
     barred: dict[str, list[str]] = {}
     for sort, words in SORTS.items():
-        option = by_id.get((record["verdict"].get("alternatives") or {}).get(sort) or "")
+        option = by_id.get(best.get(sort, ""))
         if option is not None and option["reason_not_chosen"]:
             barred.setdefault(option["reason_not_chosen"], []).append(words)
     notes = [f"{', '.join(sorts)} not recommended: {reason}" for reason, sorts in barred.items()]
     return replace(table, title="Side by side", note="; ".join([table.note, *notes]) if table.rows else "")
 
 
-def _shown(record: Record, top: int) -> list[Record]:
+def _shown(record: PlanRecord, top: int) -> list[OptionRecord]:
     """Return the first options, the best of each kind that did not get among them, and the cheapest that may not be recommended."""
     recommendable = [option for option in record["options"] if option["choosable"]]
     shown = recommendable[:top]
@@ -120,7 +126,7 @@ def _shown(record: Record, top: int) -> list[Record]:
     return shown + [option for option in others[:NOT_RECOMMENDED] if option["cost"]["present_value_usd"] < dearest]
 
 
-def _speed(option: Mapping[str, Any]) -> str:
+def _speed(option: OptionRecord) -> str:
     """Return the figure of speed that the kind of work turns on."""
     performance = option["performance"]
     if performance is None:
@@ -136,7 +142,7 @@ def _speed(option: Mapping[str, Any]) -> str:
     return "-"
 
 
-def _sameness(option: Mapping[str, Any]) -> tuple[Any, ...]:
+def _sameness(option: OptionRecord) -> tuple[object, ...]:
     """Return what two offers share that are one to a buyer: 1 x 8, 2 x 4 and 8 x 1 of the same GPUs at one price."""
     return (
         option["kind"],
@@ -149,18 +155,18 @@ def _sameness(option: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
+def _options(record: PlanRecord, shown: Sequence[OptionRecord]) -> Table:
     chosen = record["verdict"]["option_id"]
     once = any(option["hours_per_run"] is not None for option in record["options"]) and not record["workload"].get(
         "runs_per_month"
     )
     kind, months = record["workload"]["kind"], f"{record['horizon_months']} months"
-    unit_key, unit_name = UNITS.get(kind, ("usd_per_million_tokens", "1M tokens"))
+    unit_key, unit_name = UNITS.get(kind, TOKENS)
     speed = SPEEDS.get(kind, "run takes")
     money = "run [USD]:" if once else f"month [USD]: | {months} [NPV, USD]:"
     rows = []
     ranks = {option["id"]: index for index, option in enumerate(record["options"], 1)}
-    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[object, ...], list[OptionRecord]] = {}
     for option in shown:
         groups.setdefault(_sameness(option), []).append(option)
     for same in groups.values():
@@ -202,7 +208,7 @@ def _options(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
     )
 
 
-def _break_evens(record: Record) -> Table:
+def _break_evens(record: PlanRecord) -> Table:
     by_id = {option["id"]: option for option in record["options"]}
     note = "nothing to compare: no server for this work, or nothing to rent"
     if record["break_evens"]:
@@ -226,7 +232,7 @@ def _break_evens(record: Record) -> Table:
     )
 
 
-def _turns(record: Record) -> Table:
+def _turns(record: PlanRecord) -> Table:
     """Return the prices and the use at which the verdict would be another one."""
     by_id = {option["id"]: option for option in record["options"]}
 
@@ -255,7 +261,7 @@ def _turns(record: Record) -> Table:
     return Table("What would change the decision", columns, tuple(rows), note)
 
 
-def _sensitivity(record: Record) -> Table:
+def _sensitivity(record: PlanRecord) -> Table:
     """Return the assumptions that move the saving of owning most, and how sure the comparison is."""
     risk = record["risk"]
     note = ""
@@ -285,7 +291,7 @@ def _above(utilisation_share: float | None) -> str:
     return percent(utilisation_share) if utilisation_share > 0 else "any"
 
 
-def _assumptions(record: Record) -> Table:
+def _assumptions(record: PlanRecord) -> Table:
     return table_of(
         "Assumptions (change one with --set NAME=VALUE)",
         sorted(record["assumptions"], key=lambda row: (not row["overridden"], row["name"])),
@@ -301,7 +307,7 @@ def _assumptions(record: Record) -> Table:
     )
 
 
-def _sources(record: Record, shown: Sequence[Mapping[str, Any]]) -> Table:
+def _sources(record: PlanRecord, shown: Sequence[OptionRecord]) -> Table:
     dates: dict[str, list[str]] = {}
     for option in shown:
         dates.setdefault(option["source"], []).append(option["priced_on"])

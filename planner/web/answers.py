@@ -11,15 +11,18 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass
 from html import escape
 from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.demand.models import known_model
 from planner.errors import InputError
-from planner.report.values import Record
 from planner.web.form import values_of_template
 from pricing.catalog import Catalog
 from pricing.clock import today
 from pricing.errors import GpuplanError
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -99,7 +102,7 @@ def answer(store_uri: str | None, form: str, values: Mapping[str, str], links: M
         return Answer(MEND, MEDIA_TYPES["html"], shell(form_html(values, fault=text), links).encode())
     if form == "xlsx":
         return Answer(200, MEDIA_TYPES["xlsx"], workbook(record))
-    writers: dict[str, Callable[[Record], str]] = {
+    writers: dict[str, Callable[[PlanRecord], str]] = {
         "page": lambda record: page(record, around=form_html(values, is_planned=True), links=links),
         "html": page,
         "json": json_text,
@@ -119,13 +122,12 @@ def shell(body: str, links: Mapping[str, str]) -> str:
     )
 
 
-def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict[str, Any]:
+def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> PlanRecord:
     from planner.assumptions import default_assumptions
     from planner.demand.workload import Workload
     from planner.inputs.reading import validated
     from planner.plan import make_plan
     from planner.report.record import plan_record
-    from planner.report.values import plain
     from planner.web.form import document_from, settings_from
     from pricing.facts.sellers import free_tiers
     from pricing.facts.token_prices import TokenPrice, token_prices
@@ -147,7 +149,7 @@ def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> dict
     plan = make_plan(
         work, _catalog[store_uri], assumptions, today=today(), token_prices=hosted, free_tiers=free_tiers()
     )
-    return dict(plain(plan_record(plan, top=top)))
+    return plan_record(plan, top=top)
 
 
 def _named_model(name: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 import planner
 import pricing
 from planner.arrays import Figures
+from planner.report.schema.option import OptionRecord
 
 UNITS: dict[str, str] = {
     # amounts of things
@@ -206,7 +207,7 @@ def is_number(hint: object) -> bool:
 
 
 def numbers_without_unit(row_type: type) -> list[str]:
-    hints = typing.get_type_hints(row_type)
+    hints = typing.get_type_hints(row_type, localns={"OptionRecord": OptionRecord})  # imported for types alone
     return [
         field.name
         for field in dataclasses.fields(row_type)

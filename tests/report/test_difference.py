@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,29 +15,30 @@ from planner.commands.saved import VERDICT_CHANGED
 from planner.plan import Plan
 from planner.report.difference import difference, difference_tables
 from planner.report.record import plan_record
-from planner.report.values import Record, json_text, plain
+from planner.report.schema.plan import PlanRecord
+from planner.report.values import json_text
 
 
 @pytest.fixture
-def old(plan_of: Callable[[str], Plan]) -> Record:
-    return dict(plain(plan_record(plan_of("gpu-hours-h100"))))
+def old(plan_of: Callable[[str], Plan]) -> PlanRecord:
+    return plan_record(plan_of("gpu-hours-h100"))
 
 
-def with_verdict_on(record: Record, index: int) -> Record:
+def with_verdict_on(record: PlanRecord, index: int) -> Any:
     new = copy.deepcopy(record)
     option = new["options"][index]
     new["verdict"] |= {"option_id": option["id"], "choice": option["kind"], "headline": f"Take {option['id']}."}
     return new
 
 
-def test_a_plan_differs_in_nothing_from_itself(old: Record) -> None:
+def test_a_plan_differs_in_nothing_from_itself(old: PlanRecord) -> None:
     found = difference(old, copy.deepcopy(old))
     assert not found["verdict"]["changed"]
     assert found["prices"] == found["assumptions"] == found["workload"] == found["break_evens"] == []
     assert found["options"] == {"only_old": [], "only_new": []}
 
 
-def test_the_price_that_turned_the_verdict_is_named_with_its_change(old: Record) -> None:
+def test_the_price_that_turned_the_verdict_is_named_with_its_change(old: PlanRecord) -> None:
     new = with_verdict_on(old, 1)
     new["options"][0]["price_usd_per_hour"] *= 1.5
     found = difference(old, new)
@@ -46,8 +48,8 @@ def test_the_price_that_turned_the_verdict_is_named_with_its_change(old: Record)
     assert "(+50 %)" in found["verdict"]["why"][0]
 
 
-def test_prices_that_the_verdict_rests_on_come_before_larger_changes_elsewhere(old: Record) -> None:
-    new = copy.deepcopy(old)
+def test_prices_that_the_verdict_rests_on_come_before_larger_changes_elsewhere(old: PlanRecord) -> None:
+    new: Any = copy.deepcopy(old)
     new["options"][0]["price_usd_per_hour"] *= 1.01
     paired = {pair["rent_id"] for pair in old["break_evens"]}
     far = next(i for i, o in enumerate(old["options"]) if i > 0 and o["kind"] == "rent" and o["id"] not in paired)
@@ -57,7 +59,7 @@ def test_prices_that_the_verdict_rests_on_come_before_larger_changes_elsewhere(o
     assert not found["verdict"]["changed"]
 
 
-def test_assumptions_work_and_options_that_came_or_went_are_told(old: Record) -> None:
+def test_assumptions_work_and_options_that_came_or_went_are_told(old: PlanRecord) -> None:
     new = with_verdict_on(old, 1)
     gone = new["options"].pop(0)
     new["assumptions"][0]["value"] += 1
@@ -71,7 +73,7 @@ def test_assumptions_work_and_options_that_came_or_went_are_told(old: Record) ->
     assert "gpu_hours.count went from 8 to 16." in why
 
 
-def test_where_nothing_changed_but_the_verdict_the_program_did(old: Record) -> None:
+def test_where_nothing_changed_but_the_verdict_the_program_did(old: PlanRecord) -> None:
     assert difference(old, with_verdict_on(old, 1))["verdict"]["why"] == [
         "No price, no assumption and no part of the workload changed: the program did."
     ]
@@ -79,7 +81,7 @@ def test_where_nothing_changed_but_the_verdict_the_program_did(old: Record) -> N
 
 @pytest.mark.parametrize("form", ["table", "json", "md"])
 def test_the_exit_status_tells_whether_the_verdict_changed(
-    form: str, old: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    form: str, old: PlanRecord, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = [tmp_path / "old.json", tmp_path / "new.json"]
     for path, record in zip(paths, (old, with_verdict_on(old, 1)), strict=True):
@@ -94,7 +96,7 @@ def test_the_exit_status_tells_whether_the_verdict_changed(
         assert "The verdict has changed" in said
 
 
-def test_what_is_no_plan_is_refused(tmp_path: Path, old: Record, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_plan_is_refused(tmp_path: Path, old: PlanRecord, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = tmp_path / "old.json", tmp_path / "bad.json"
     good.write_text(json_text(old), encoding="utf-8")
     bad.write_text("{}", encoding="utf-8")
@@ -102,7 +104,7 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, old: Record, capsys: pytest.
     assert "this is not a plan" in capsys.readouterr().err
 
 
-def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: Record) -> None:
+def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: PlanRecord) -> None:
     new = copy.deepcopy(old)
     pair = new["break_evens"][0]
     pair["saving_usd"] += 5000.0
@@ -115,7 +117,7 @@ def test_the_text_tells_how_rent_against_buy_has_moved_and_what_has_not(old: Rec
     assert [table.title for table in same] == ["The verdict is the same", "Nothing else has changed"]
 
 
-def test_the_cost_of_a_run_and_that_of_a_month_are_not_compared(old: Record) -> None:
+def test_the_cost_of_a_run_and_that_of_a_month_are_not_compared(old: PlanRecord) -> None:
     new = copy.deepcopy(old) | {"runs_once": True}
     chosen = next(o for o in new["options"] if o["id"] == new["verdict"]["option_id"])
     chosen["cost"]["total_usd"] = 29.53
@@ -128,7 +130,7 @@ def test_the_cost_of_a_run_and_that_of_a_month_are_not_compared(old: Record) -> 
     )
 
 
-def test_a_large_change_is_written_without_an_exponent(old: Record) -> None:
+def test_a_large_change_is_written_without_an_exponent(old: PlanRecord) -> None:
     new = copy.deepcopy(old)
     chosen = next(o for o in new["options"] if o["id"] == new["verdict"]["option_id"])
     chosen["cost"]["usd_per_month"] *= 400

@@ -11,7 +11,7 @@ import pytest
 from planner.plan import Plan
 from planner.report.explained import explained, workings
 from planner.report.record import plan_record
-from planner.report.values import Record, plain
+from planner.report.schema.plan import PlanRecord
 
 EXAMPLES = [
     pytest.param("serve-llama-70b-office", marks=pytest.mark.slow),
@@ -23,12 +23,12 @@ NO_PRODUCT = {"refresh", "upfront", "rest_of_term", "support_of_use", "support_o
 
 
 @pytest.fixture(params=EXAMPLES)
-def record(request: pytest.FixtureRequest, plan_of: Callable[[str], Plan]) -> Record:
-    return dict(plain(plan_record(plan_of(request.param))))
+def record(request: pytest.FixtureRequest, plan_of: Callable[[str], Plan]) -> PlanRecord:
+    return plan_record(plan_of(request.param))
 
 
 @pytest.mark.slow
-def test_the_working_of_every_item_comes_to_the_item(record: Record) -> None:
+def test_the_working_of_every_item_comes_to_the_item(record: PlanRecord) -> None:
     by_id = {option["id"]: option for option in record["options"]}
     held = 0
     for timeline in record["timelines"]:
@@ -41,7 +41,7 @@ def test_the_working_of_every_item_comes_to_the_item(record: Record) -> None:
     assert held >= 8
 
 
-def test_a_working_reads_as_the_product_that_it_is(record: Record) -> None:
+def test_a_working_reads_as_the_product_that_it_is(record: PlanRecord) -> None:
     for timeline in record["timelines"]:
         option = next(each for each in record["options"] if each["id"] == timeline["option_id"])
         for words, value in workings(record, option).values():
@@ -50,7 +50,7 @@ def test_a_working_reads_as_the_product_that_it_is(record: Record) -> None:
 
 
 def test_a_figure_that_no_product_comes_to_is_shown_without_one(plan_of: Callable[[str], Plan]) -> None:
-    record = dict(plain(plan_record(plan_of("gpu-hours-h100"))))
+    record = plan_record(plan_of("gpu-hours-h100"))
     chosen = record["verdict"]["option_id"]
 
     def made_of() -> str:

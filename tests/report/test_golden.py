@@ -20,27 +20,28 @@ from planner.plan import Plan
 from planner.report.explained import explained
 from planner.report.markdown import markdown
 from planner.report.record import plan_record
+from planner.report.schema.plan import PlanRecord
 from planner.report.terminal import render
-from planner.report.values import Record, json_text, options_csv, plain
+from planner.report.values import json_text, options_csv, plain
 from planner.report.view import plan_view
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
-def _terminal(record: Record, width: int) -> str:
+def _terminal(record: PlanRecord, width: int) -> str:
     buffer = io.StringIO()
     render(plan_view(record, top=5), Console(file=buffer, width=width, no_color=True))
     return trimmed(buffer)
 
 
-def _explained(record: Record) -> str:
+def _explained(record: PlanRecord) -> str:
     buffer = io.StringIO()
     table = explained(record, record["verdict"]["option_id"])
     render(plan_view(record, top=5), Console(file=buffer, width=100, no_color=True), explained=table)
     return trimmed(buffer)
 
 
-FORMS: dict[str, Callable[[Record], str]] = {
+FORMS: dict[str, Callable[[PlanRecord], str]] = {
     "plan-80-columns.txt": lambda record: _terminal(record, 80),
     "plan-110-columns.txt": lambda record: _terminal(record, 110),
     "plan-explained.txt": _explained,

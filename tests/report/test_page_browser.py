@@ -14,7 +14,8 @@ from planner.report.headline import headline
 from planner.report.live import Inputs, Live
 from planner.report.page.document import page
 from planner.report.record import plan_record
-from planner.report.values import Record, plain
+from planner.report.schema.plan import PlanRecord
+from planner.report.values import plain
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
 from tests.report.browser import OUTPUT, needs_chromium, opened
@@ -24,7 +25,7 @@ AXE = Path(__file__).parents[1] / "assets" / "axe" / "axe.min.js"
 SLIDERS = ["needed", "horizon", "price", "electricity", "resale"]
 
 
-def written(record: Record, folder: Path) -> str:
+def written(record: PlanRecord, folder: Path) -> str:
     path = folder / "plan.html"
     path.write_text(page(record), encoding="utf-8")
     return path.as_uri()

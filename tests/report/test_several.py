@@ -17,7 +17,8 @@ from planner.plan import Plan
 from planner.report.overview import overview, together
 from planner.report.page.document import pages
 from planner.report.record import plan_record
-from planner.report.values import Record, plain
+from planner.report.schema.plan import PlanRecord
+from planner.report.values import plain
 from planner.report.workbook.file import workbook_of_many
 from tests.report.browser import OUTPUT, needs_chromium, opened
 from tests.report.office import book_of, cells, changed, needs_office, recalculated
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def records(plan_of: Callable[[str], Plan]) -> list[Record]:
+def records(plan_of: Callable[[str], Plan]) -> list[PlanRecord]:
     return [plain(plan_record(plan_of(name), top=30)) for name in NAMES]
 
 
@@ -36,7 +37,7 @@ def cell(book: Any, name: str) -> Any:
     return book[sheet][place.replace("$", "")].value
 
 
-def test_the_sum_is_of_what_each_verdict_takes_and_a_run_has_no_month(records: list[Record]) -> None:
+def test_the_sum_is_of_what_each_verdict_takes_and_a_run_has_no_month(records: list[PlanRecord]) -> None:
     chosen = [next(o for o in r["options"] if o["id"] == r["verdict"]["option_id"])["cost"] for r in records]
     sums = together(records)
     assert [record["runs_once"] for record in records] == [False, True, False]
@@ -50,7 +51,7 @@ def test_the_sum_is_of_what_each_verdict_takes_and_a_run_has_no_month(records: l
 
 @pytest.mark.slow
 def test_a_workbook_of_several_keeps_their_names_apart_and_brings_every_value(
-    records: list[Record], tmp_path: Path
+    records: list[PlanRecord], tmp_path: Path
 ) -> None:
     path = tmp_path / "plans.xlsx"
     path.write_bytes(workbook_of_many(records))
@@ -70,7 +71,9 @@ def test_a_workbook_of_several_keeps_their_names_apart_and_brings_every_value(
 
 @pytest.mark.slow
 @needs_office
-def test_a_changed_input_of_one_plan_moves_that_plan_and_the_sum_alone(records: list[Record], tmp_path: Path) -> None:
+def test_a_changed_input_of_one_plan_moves_that_plan_and_the_sum_alone(
+    records: list[PlanRecord], tmp_path: Path
+) -> None:
     path = tmp_path / "plans.xlsx"
     path.write_bytes(workbook_of_many(records))
     before = book_of(recalculated(path, tmp_path), values=True)
@@ -85,7 +88,7 @@ def test_a_changed_input_of_one_plan_moves_that_plan_and_the_sum_alone(records: 
 
 @pytest.mark.slow
 @needs_chromium
-def test_each_plan_of_a_page_has_sliders_of_its_own(records: list[Record], tmp_path: Path) -> None:
+def test_each_plan_of_a_page_has_sliders_of_its_own(records: list[PlanRecord], tmp_path: Path) -> None:
     path = tmp_path / "plans.html"
     path.write_text(pages(records), encoding="utf-8")
     with opened(path.as_uri()) as seen:

@@ -29,10 +29,11 @@ from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.record import plan_record
 from planner.report.remarks import remark_text
+from planner.report.schema.plan import PlanRecord
 from planner.report.short import next_steps, short_answer
 from planner.report.table import Table, headings
 from planner.report.terminal import render_short, render_tables
-from planner.report.values import Record, plain
+from planner.report.values import plain
 from planner.report.view import plan_view
 from planner.report.words import seller
 from planner.verdict.remarks import Remark, RemarkCode
@@ -41,7 +42,7 @@ from tests.conftest import EXAMPLES
 KINDS = ("serve-llama-70b-office", "pretrain-7b", "lora-llama-8b", "batch-llama-8b", "embed-10m-documents", "diffusion-sdxl", "gpu-hours-h100", "serve-small-cpu")  # fmt: skip
 
 
-def _text(record: Record, width: int) -> str:
+def _text(record: PlanRecord, width: int) -> str:
     buffer = io.StringIO()
     render_short(short_answer(record), Console(file=buffer, width=width, no_color=True))
     return trimmed(buffer)
@@ -72,7 +73,7 @@ def test_what_would_change_a_hosted_answer_is_told_however_much_there_is_to_say(
     assert "above 0.30 USD/1M tokens (now 0.20): take the GPU cloud." in " ".join(text.split())
 
 
-def _hosted(record: Record) -> Record:
+def _hosted(record: Any) -> Any:
     """Return a record whose verdict is a hosted API with long names, long reasons and a long command."""
     api = next(each for each in record["options"] if each["kind"] == "api")
     verdict = record["verdict"]
@@ -217,8 +218,8 @@ def test_without_utf_8_only_ascii_is_printed(
     assert max(len(line) for line in text.splitlines()) <= 70
 
 
-def _golden() -> Record:
-    record: Record = json.loads((EXAMPLES.parent / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
+def _golden() -> PlanRecord:
+    record: PlanRecord = json.loads((EXAMPLES.parent / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
     return record
 
 

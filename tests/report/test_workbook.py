@@ -14,7 +14,8 @@ import pytest
 from planner.plan import Plan
 from planner.report.live import Live
 from planner.report.record import plan_record
-from planner.report.values import Record, plain
+from planner.report.schema.plan import PlanRecord
+from planner.report.values import plain
 from planner.report.workbook.file import workbook
 from tests.report.office import book_of, cells
 
@@ -22,7 +23,7 @@ EXAMPLES = ["serve-llama-70b-office", "gpu-hours-h100", "pretrain-7b", "qlora-ll
 LATER_THAN_2007 = ("_xlfn", "LET(", "XLOOKUP", "FILTER(", "MINIFS", "MAXIFS", "IFS(", "LAMBDA", "_xlws")
 
 
-def made(record: Record, folder: Path) -> Path:
+def made(record: PlanRecord, folder: Path) -> Path:
     path = folder / "plan.xlsx"
     path.write_bytes(workbook(record))
     return path

@@ -13,7 +13,7 @@ from planner.demand.workload import Workload
 from planner.inputs.reading import read_document, validated
 from planner.plan import Plan, make_plan
 from planner.report.chart_rows import crossing_month
-from planner.report.live import Inputs, Live, moved
+from planner.report.live import Inputs, Live, cost_inputs, moved
 from planner.report.record import plan_record
 from planner.report.values import plain
 from planner.report.workbook.cells import FIRST_ROW
@@ -238,7 +238,7 @@ def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
     live = Live(record, most=MOST_LIVE)
     labels = labels_of(live.options)
     # Another pair than the plan's own: a commitment with its terms, and the last of the servers.
-    rents = [option for option in live.options if option["book"]["kind"] == "rent"]
+    rents = [option for option in live.options if cost_inputs(option)["kind"] == "rent"]
     rent = next((o for o in rents if o["purchase_option"].startswith("reserved")), rents[-1])
     own = [option for option in live.options if option["kind"] == "buy"][-1]
     assumptions = {

@@ -97,5 +97,6 @@ def test_a_server_at_an_old_price_is_no_plain_alternative(plan_of: PlanOf) -> No
 def test_where_only_the_market_price_of_an_api_is_known_the_table_does_not_say_that_there_is_none(
     plan_of: PlanOf,
 ) -> None:
-    record = plan_record(plan_of("diffusion-sdxl"))
-    assert "no seller's own price" in record["verdict"]["alternatives"]["reason"]["api"]
+    named = plan_record(plan_of("diffusion-sdxl"))["verdict"].get("alternatives")
+    assert named is not None
+    assert "no seller's own price" in named["reason"]["api"]

@@ -78,7 +78,7 @@ def test_sellers_of_the_same_accelerators_are_sized_alike() -> None:
 
 def test_the_record_has_percentiles_of_every_simulated_option_and_the_stated_one_among_the_costs() -> None:
     plan = _plan("code")
-    record = plan_record(plan)
+    record: Any = plan_record(plan)
     speed = next(each for each in record["options"] if each["id"] == plan.chosen.id)["performance"]
     assert speed["ttft_p50_ms"] < speed["ttft_p90_ms"] < speed["ttft_p95_ms"] < speed["ttft_p99_ms"]
     assert speed["over_tpot_limit_share"] <= 0.05

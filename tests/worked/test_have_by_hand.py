@@ -21,7 +21,6 @@ from planner.report.headline import headline
 from planner.report.page.head import answer_html
 from planner.report.record import plan_record
 from planner.report.short import alternatives_table, short_answer
-from planner.report.values import plain
 from planner.report.view import plan_view
 from planner.uncertainty.plan_risk import JointDraws
 from planner.verdict.ranking import ranked
@@ -70,7 +69,7 @@ def test_a_credit_that_is_spent_is_told_in_two_stages_in_every_form() -> None:
     assert stages.first_months == pytest.approx(4.0)
     assert stages.then_usd_per_month == pytest.approx(BILL_USD + STORAGE_USD)
     assert plan.chosen.usd_per_month * 36 == pytest.approx(32 * BILL_USD + 36 * STORAGE_USD)
-    record = dict(plain(plan_record(plan)))
+    record = plan_record(plan)
     told = "14.00 USD a month for 4.0 months, then 11,636"
     assert told in headline(plan)
     assert told in alternatives_table(record).note

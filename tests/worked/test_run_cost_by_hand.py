@@ -22,8 +22,8 @@ from planner.report.live import Live
 from planner.report.overview import overview, together
 from planner.report.page.head import answer_html
 from planner.report.record import plan_record
+from planner.report.schema.plan import PlanRecord
 from planner.report.short import alternatives_table, short_answer
-from planner.report.values import Record, plain
 from planner.report.view import plan_view
 from pricing.clock import HOURS_PER_MONTH
 from tests.portfolio.equal import usual_market
@@ -78,7 +78,7 @@ def test_tokens_of_a_run_cost_their_price() -> None:
         assert option.usd_per_million_tokens == pytest.approx(option.total_usd / tokens_m)
 
 
-def _forms(record: Record) -> dict[str, str]:
+def _forms(record: PlanRecord) -> dict[str, str]:
     """Return the forms in which people read a plan, as text."""
     answer = short_answer(record)
     return {
@@ -94,7 +94,7 @@ def _forms(record: Record) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["train for months", "embed"])
 def test_every_form_says_the_bill_and_calls_npv_what_is_discounted(name: str) -> None:
     plan = _plan(name)
-    record = dict(plain(plan_record(plan)))
+    record = plan_record(plan)
     bill_usd = _bill_usd(plan.chosen)
     told = usd(bill_usd)
     assert told != usd(plan.chosen.present_value_usd)

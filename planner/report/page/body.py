@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from planner.costs.formulas import site_names
 from planner.costs.inputs import Site
@@ -36,14 +36,18 @@ from planner.report.charts import (
     tornado,
 )
 from planner.report.formulas import models_key
-from planner.report.live import Inputs, Live, Pair, bars_of, book_values, bridge_id_of
+from planner.report.live import Inputs, Live, Pair, bars_of, book_values, bridge_id_of, cost_inputs, site_of
 from planner.report.option_words import given_back, heading, label
 from planner.report.page.head import answer_html, reasons_html
 from planner.report.short import short_answer
 from planner.report.table import Table
-from planner.report.values import Record, plain
+from planner.report.values import plain
 from planner.report.view import View, plan_view
 from planner.report.words import how_paid
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord
 
 ELECTRICITY_MOST_USD_PER_KWH = 0.5
 OPTIONS_SHOWN = 60
@@ -54,12 +58,12 @@ LEAST_MOVE_SHARE = 0.01
 """A price that moved less is a flat line, which shows nothing."""
 
 
-def plan_parts(record: Record, *, prefix: str = "", level: int = 1) -> tuple[str, str]:
+def plan_parts(record: PlanRecord, *, prefix: str = "", level: int = 1) -> tuple[str, str]:
     """Return the HTML of a plan, and the element with its numbers for the script.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan, in JSON's own types.
     prefix : str
         What the ids of its elements start with, where a page holds several plans.
@@ -110,7 +114,7 @@ def _charts(live: Live) -> dict[str, Spec]:
     return {key: chart for key, chart in charts.items() if chart}
 
 
-def _pair_charts(live: Live, pair: Pair, chosen: Mapping[str, Any] | None) -> dict[str, Spec | None]:
+def _pair_charts(live: Live, pair: Pair, chosen: OptionRecord | None) -> dict[str, Spec | None]:
     """Return what renting and owning cost over time, beside a verdict that is neither, and where they cost the same."""
     rent, own = pair
     shown = {"rent": live.cost(rent, live.planned), "own": live.cost(own, live.planned)}
@@ -125,14 +129,14 @@ def _pair_charts(live: Live, pair: Pair, chosen: Mapping[str, Any] | None) -> di
     charts: dict[str, Spec | None] = {
         "paid": cost_over_time(cost_over_time_rows(shown, months), list(shown), month, colors)
     }
-    if not live.once and rent["book"]["kind"] == "rent":
-        price, needed = rent["price_usd_per_hour"], own["needed_share"]
+    price, needed = rent["price_usd_per_hour"], own["needed_share"]
+    if not live.once and cost_inputs(rent)["kind"] == "rent" and price is not None:
         curve = equal_price_rows(shown["rent"], shown["own"], price, needed)
         charts["equal"] = equal_price_over_use(curve, needed * 100, price)
     return charts
 
 
-def _history(record: Record) -> Rows:
+def _history(record: PlanRecord) -> Rows:
     """Return the observed prices of the options compared, of those whose price has moved."""
     options = {option["id"]: option for option in record["options"]}
     return [
@@ -143,7 +147,7 @@ def _history(record: Record) -> Rows:
     ]
 
 
-def _machine(option: Mapping[str, Any]) -> str:
+def _machine(option: OptionRecord) -> str:
     """Return whose price one instance has."""
     return f"{option['instance_type']}, {option['provider']} {option['region']}, {how_paid(option['purchase_option'])}"
 
@@ -160,7 +164,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
         {
             "id": option["id"],
             "kind": option["kind"],
-            "model": option["book"]["kind"],
+            "model": cost_inputs(option)["kind"],
             "label": label(option),
             "head": heading(option),
             "hours": option["hours_per_run"],
@@ -170,7 +174,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "bridge": bridge_id_of(option),
             "needed": option["needed_share"],
             "book": book_values(option),
-            "site": option["book"].get("site"),
+            "site": site_of(option) or None,
         }
         for option in live.options
     ]
@@ -240,7 +244,7 @@ def _controls(live: Live, prefix: str, level: int) -> str:
     if pair is None:
         return ""
     rent, own = pair
-    site = site_names(own["book"].get("site", "colocation"))
+    site = site_names(site_of(own) or "colocation")
     tariff = live.assumptions[site["site.electricity_usd_per_kwh"]]
     price = rent["price_usd_per_hour"] or 1.0
     needed = own["needed_share"] * 100

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
+from typing import TYPE_CHECKING
 
 from planner import __version__
 from planner.costs.financing import CASH, Financing
@@ -17,7 +18,9 @@ from planner.report.live import financing_of_plan, runs_once
 from planner.report.overview import overview
 from planner.report.page.body import data_script, figure_html, plan_parts, table_html
 from planner.report.table import Table
-from planner.report.values import Record
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
 
 ENGINE = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 """The chart engine, in the order of loading; pinned by hash in ``assets/vega/SHA256SUMS``."""
@@ -65,12 +68,12 @@ def policy(scripts: Iterable[str], styles: Iterable[str], *, served: bool = Fals
     )
 
 
-def page(record: Record, *, around: str = "", links: Assets | None = None) -> str:
+def page(record: PlanRecord, *, around: str = "", links: Assets | None = None) -> str:
     """Return a plan as HTML.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan, in JSON's own types.
     around : str
         HTML to stand above the plan (the web app's form).
@@ -82,7 +85,7 @@ def page(record: Record, *, around: str = "", links: Assets | None = None) -> st
     return html_document(record["verdict"]["headline"], whole, {_models(record)}, links)
 
 
-def pages(records: Sequence[Record]) -> str:
+def pages(records: Sequence[PlanRecord]) -> str:
     """Return several plans as one page: all verdicts in a table with their sum, then each plan with its own sliders."""
     table = overview(records)
     parts = [plan_parts(record, prefix=f"w{i}-", level=2) for i, record in enumerate(records, 1)]
@@ -97,7 +100,7 @@ def pages(records: Sequence[Record]) -> str:
     )
 
 
-def _made_by(record: Record) -> str:
+def _made_by(record: PlanRecord) -> str:
     return _footer(f"{record['program']} on {record['planned_on']}")
 
 
@@ -141,7 +144,7 @@ def tables_page(
     return html_document(whole.title, f'<main id="main">{body}</main>\n{data_script(payload)}', {(False, CASH)}, None)
 
 
-def _models(record: Record) -> Models:
+def _models(record: PlanRecord) -> Models:
     return runs_once(record), financing_of_plan(record)
 
 

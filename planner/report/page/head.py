@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.report.figures import months_text, significant, usd
 from planner.report.option_words import chosen_of, confidence, range_usd, short_name, stated_usd
 from planner.report.short import ShortAnswer
-from planner.report.values import Record
 from planner.report.words import seller
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+    from planner.report.schema.plan import PlanRecord, VerdictRecord
 
 STATUS_WORDS = {"decided": "decided", "close_call": "a close call", "ask_for_quotes": "ask for quotes first"}
 GROUPS = {"why": "Why", "alternatives": "Alternatives", "risk": "Risks"}
 
 
-def answer_html(record: Record, answer: ShortAnswer, prefix: str, level: int) -> str:
+def answer_html(record: PlanRecord, answer: ShortAnswer, prefix: str, level: int) -> str:
     """Return the header of a page: what was asked, the plan's own verdict, and its figures side by side.
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan.
     answer : ShortAnswer
         The same on one screen.
@@ -41,7 +43,7 @@ def answer_html(record: Record, answer: ShortAnswer, prefix: str, level: int) ->
     )
 
 
-def _tiles(record: Record) -> list[tuple[str, str, str]]:
+def _tiles(record: PlanRecord) -> list[tuple[str, str, str]]:
     """Return the figures that a reader looks for first: cost, age of the price, confidence, second best."""
     verdict, once = record["verdict"], record.get("runs_once", False)
     chosen = chosen_of(record)
@@ -53,8 +55,9 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
     age = chosen.get("price_age_days")
     if age is not None:
         tiles.append(("Age of the price", f"{age:,} day{'' if age == 1 else 's'}", f"of {chosen['priced_on']}"))
-    if verdict.get("confidence_share") is not None and chosen["kind"] != "free":
-        tiles.append(("Confidence", confidence(verdict["confidence_share"]), _of_what(verdict)))
+    sure_share = verdict.get("confidence_share")
+    if sure_share is not None and chosen["kind"] != "free":
+        tiles.append(("Confidence", confidence(sure_share), _of_what(verdict)))
     others = (option for option in record["options"] if option["choosable"] and _seller(option) != _seller(chosen))
     second = next(others, None)
     if second is not None:
@@ -63,19 +66,22 @@ def _tiles(record: Record) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _of_what(verdict: Mapping[str, Any]) -> str:
+def _of_what(verdict: VerdictRecord) -> str:
     """Say what a verdict's status is, and how sure the kind of answer and its seller are each."""
-    shares = (("in the kind of answer", "kind_confidence_share"), ("in the seller", "seller_confidence_share"))
-    parts = [f"{confidence(verdict[key])} {of}" for of, key in shares if verdict.get(key) is not None]
+    shares = {
+        "in the kind of answer": verdict.get("kind_confidence_share"),
+        "in the seller": verdict.get("seller_confidence_share"),
+    }
+    parts = [f"{confidence(share)} {of}" for of, share in shares.items() if share is not None]
     return "; ".join(filter(None, (STATUS_WORDS.get(verdict.get("status") or "", ""), ", ".join(parts))))
 
 
-def _seller(option: Mapping[str, Any]) -> tuple[str, str]:
+def _seller(option: OptionRecord) -> tuple[str, str]:
     """Return who sells an option; through Hugging Face it is the same seller."""
     return option["kind"], seller(option["provider"]).partition(" ")[0]
 
 
-def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
+def _cost(option: OptionRecord, *, once: bool) -> tuple[str, str]:
     """Return what an option costs, and its range."""
     value, spread = stated_usd(option, once=once), range_usd(option, once=once)
     edges = f"{' to '.join(usd(significant(edge)) for edge in spread)} (80 % range)" if spread and value else ""
@@ -85,7 +91,7 @@ def _cost(option: Mapping[str, Any], *, once: bool) -> tuple[str, str]:
     return usd(value), edges
 
 
-def reasons_html(record: Record, answer: ShortAnswer, level: int) -> str:
+def reasons_html(record: PlanRecord, answer: ShortAnswer, level: int) -> str:
     """Return the reasons by what they speak of, what would change the decision, and how to go on."""
     verdict = record["verdict"]
     said = verdict.get("reasons") or [{"group": "why", "text": text} for text in verdict["because"]]

@@ -52,10 +52,13 @@ class Range(Part):
     high: Number
 
 
+TimeName = Literal["TTFT", "TPOT", "total time"]
+
+
 class LatencyCurve(Part):
     """The times within which so many percent of the requests are."""
 
-    what: Literal["TTFT", "TPOT", "total time"]
+    what: TimeName
     limit_ms: Number
     percentiles: list[Number]
     ms: list[Number]
@@ -151,6 +154,10 @@ class Cost(Part):
     usd_per_useful_gpu_hour: Positive | None
     usd_per_million_tokens: Positive | None
     usd_per_thousand_images: Positive | None
+
+
+UnitKey = Literal["usd_per_useful_gpu_hour", "usd_per_million_tokens", "usd_per_thousand_images"]
+"""What a unit of work costs."""
 
 
 class NotRecommended(Part):
@@ -266,6 +273,9 @@ class TokenBookRecord(Part):
     run_usd: BookNumber
 
 
+Book = RentBookRecord | BuyBookRecord | TokenBookRecord
+
+
 class OptionRecord(Part):
     id: str
     kind: Kind
@@ -319,6 +329,6 @@ class OptionRecord(Part):
     not_recommended: list[NotRecommended]
     notes: list[str]
     book: Annotated[
-        Annotated[RentBookRecord | BuyBookRecord | TokenBookRecord, Field(discriminator="kind")] | None,
+        Annotated[Book, Field(discriminator="kind")] | None,
         says("What the timeline was made from, besides the assumptions."),
     ]

@@ -25,7 +25,6 @@ from planner.report.schema.option import (
     says,
     written,
 )
-from planner.report.values import SCHEMA_VERSION
 from planner.verdict.choice import Status
 from planner.verdict.remarks import RemarkCode
 
@@ -307,6 +306,9 @@ class ProvenanceRecord(Part):
 class RequirementsRecord(Part):
     kind: str
     model: str
+    units_per_s: NotRequired[Annotated[OrNull[Number], says("Mean over the week; null for a job.")]]
+    peak_units_per_s: NotRequired[Annotated[OrNull[Number], says("At the busiest time, or what a deadline asks for.")]]
+    deadline_s: NotRequired[OrNull[Number]]
     notes: list[str]
 
 
@@ -385,6 +387,3 @@ def check_record(text: str, where: str) -> None:
             where=f"{where}: {place}" if place else where,
             hint="`gpuplan plan WORKLOAD -o plan.json` writes one",
         ) from None
-
-
-assert SCHEMA_VERSION == 1

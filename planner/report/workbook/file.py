@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from xlsxwriter.workbook import Workbook
 
-from planner.report.live import Live, bars_of
-from planner.report.values import Record
+from planner.report.live import Live, bars_of, cost_inputs
 from planner.report.view import plan_view
 from planner.report.workbook.cells import Book, PlanBook
 from planner.report.workbook.lists import (
@@ -37,18 +36,23 @@ from planner.report.workbook.options import OPTIONS, SERVERS, labels_of, write_o
 from planner.report.workbook.sensitivity import SENSITIVITY, write_live_sensitivity, write_sensitivity
 from planner.report.workbook.verdict import VERDICT, write_verdict
 
+if TYPE_CHECKING:
+    from planner.report.schema.option import UnitKey
+    from planner.report.schema.plan import PlanRecord
+
+
 MOST_LIVE = 200
 """Options with formulas; more make the file slow and are read by no one."""
 MOST_LIVE_EACH = 60
 """The same where a file holds several plans."""
 
 
-def workbook(record: Record) -> bytes:
+def workbook(record: PlanRecord) -> bytes:
     """Return a plan as an Excel file (Office Open XML).
 
     Parameters
     ----------
-    record : Record
+    record : PlanRecord
         The plan, in JSON's own types.
     """
     with _file_of(record, record["title"]) as file:
@@ -56,7 +60,7 @@ def workbook(record: Record) -> bytes:
     return file.content()
 
 
-def workbook_of_many(records: Sequence[Record]) -> bytes:
+def workbook_of_many(records: Sequence[PlanRecord]) -> bytes:
     """Return several plans as one Excel file: a sheet with all verdicts and their sum, then the sheets of each plan.
 
     Sheets and names carry the number of their plan (``2 Verdict``, ``work2_horizon_months``).
@@ -71,7 +75,7 @@ def workbook_of_many(records: Sequence[Record]) -> bytes:
     return file.content()
 
 
-def _file_of(record: Record, title: str) -> ExcelFile:
+def _file_of(record: PlanRecord, title: str) -> ExcelFile:
     return ExcelFile(title, date.fromisoformat(record["planned_on"]), record["program"])
 
 
@@ -104,7 +108,7 @@ class ExcelFile:
         return self._target.getvalue()
 
 
-def _book_of(book: Book, record: Record, most: int, number: int = 0) -> PlanBook:
+def _book_of(book: Book, record: PlanRecord, most: int, number: int = 0) -> PlanBook:
     """Return the same file for the sheets of one plan; there is no pair where the rent is no machine."""
     live = Live(record, most=most)
     pair = live.pair()
@@ -116,7 +120,7 @@ def _book_of(book: Book, record: Record, most: int, number: int = 0) -> PlanBook
         live=live,
         costs=live.costs(),
         labels=labels_of(live.options),
-        pair=pair if pair is not None and pair[0]["book"]["kind"] == "rent" else None,
+        pair=pair if pair is not None and cost_inputs(pair[0])["kind"] == "rent" else None,
     )
 
 
@@ -148,10 +152,10 @@ def _write(book: PlanBook) -> None:
     write_reading(sheets["How to read"], view)
 
 
-UNITS = {
+UNITS: dict[str, tuple[UnitKey, str]] = {
     "diffusion": ("usd_per_thousand_images", "1,000 images"),
     "video": ("usd_per_thousand_images", "1,000 clips"),
     "gpu_hours": ("usd_per_useful_gpu_hour", "useful GPU hour"),
 }
 """Key and name of the cost of a unit of work, by its kind; of all others that of tokens."""
-TOKENS = ("usd_per_million_tokens", "1M tokens")
+TOKENS: tuple[UnitKey, str] = ("usd_per_million_tokens", "1M tokens")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from xlsxwriter.utility import xl_rowcol_to_cell
 
 from planner.assumptions import default_assumptions
 from planner.costs.evaluate import WHOLE_MONTHS
-from planner.report.live import Live, priced_names, runs_once
+from planner.report.live import Live, cost_inputs, priced_names, runs_once
 from planner.report.option_words import chosen_of, heading, range_usd, stated_usd
 from planner.report.overview import pays_off_month, together
-from planner.report.short import SORTS
-from planner.report.values import Record
+from planner.report.short import SORTS, best_ids
 from planner.report.view import View
 from planner.report.words import how_paid
 from planner.report.workbook.cells import FIRST_ROW, Book, PlanBook, Sheet, Value, between, formula_of_plan
+
+if TYPE_CHECKING:
+    from planner.report.schema.plan import PlanRecord
+
 
 READING = (
     (
@@ -51,7 +55,7 @@ READING = (
 )
 
 
-def write_prices(sheet: Sheet, record: Record) -> None:
+def write_prices(sheet: Sheet, record: PlanRecord) -> None:
     """Write every option with the day and the source of its price, also those without formulas."""
     provenance = record["provenance"]
     oldest_on, newest_on = provenance["oldest_price_on"], provenance["newest_price_on"]
@@ -107,7 +111,7 @@ STYLES = ("text", "wrap", "usd", "usd", "usd", "usd", "usd", "text", "text", "wr
 WIDTHS = (26, 56, 14, 14, 14, 14, 14, 12, 10, 60)
 
 
-def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
+def write_alternatives(sheet: Sheet, record: PlanRecord, view: View) -> None:
     """Write one row for each sort of option, with the reason where there is none."""
     note = f"As planned on {record['planned_on']}; percentiles of joint draws of prices, speed, demand and assumptions"
     sheet.title("The best of each sort", note)
@@ -115,15 +119,15 @@ def write_alternatives(sheet: Sheet, record: Record, view: View) -> None:
     sheet.heads(3, [head.format(per="for the run" if once else "a month") for head in _HEADS])
     row = 3
     by_id = {option["id"]: option for option in record["options"]}
-    named = record["verdict"].get("alternatives") or {}  # a plan of an older program has none
+    best, named = best_ids(record), record["verdict"].get("alternatives")
     for name, label in SORTS.items():
-        if name == "have" and not named.get(name):
+        if name == "have" and name not in best:
             continue
         row += 1
-        option = by_id.get(named.get(name) or "")
+        option = by_id.get(best.get(name, ""))
         values: tuple[Value, ...] = (label, "none")
         if option is None:
-            values = (*values, *[None] * 7, (named.get("reason") or {}).get(name))
+            values = (*values, *[None] * 7, named["reason"].get(name) if named else None)
         else:
             what = f"{option['instance_count']} x {option['instance_type']}" if option["instance_count"] else option["instance_type"]  # fmt: skip
             place = f"{option['provider']} {option['region']}".strip()
@@ -249,7 +253,7 @@ def _plan(sheet: Sheet, row: int, number: int, live: Live) -> None:
         row, TODAY, formula_of_plan("verdict_usd_today", number), chosen["cost"]["present_value_usd"], "money"
     )
     pair = live.pair()
-    if pair is not None and pair[0]["book"]["kind"] == "rent":
+    if pair is not None and cost_inputs(pair[0])["kind"] == "rent":
         month = pays_off_month(record)
         sheet.compute(row, 6, formula_of_plan("break_even_month", number), "never" if month is None else month, "month")
     sheet.compute(row, 7, formula_of_plan("horizon_months", number), record["horizon_months"], "count")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from xlsxwriter.chart import Chart
@@ -14,10 +14,14 @@ from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import break_even_price_usd_per_hour, crossing_month
 from planner.report.charts import OWN as OWN_COLOR
 from planner.report.charts import RENT as RENT_COLOR
-from planner.report.live import Cost, Pair
+from planner.report.live import Cost, Pair, book_values
 from planner.report.wording import COMPONENTS as COMPONENT_WORDS
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, cell_name, column_range, in_row, safe_reference
 from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+
 
 CALENDAR, RENT, OWN = "Calendar", "Rent by month", "Own by month"
 FIRST_ITEM = 2
@@ -39,14 +43,14 @@ def write_calendar(book: PlanBook, sheet: Sheet) -> None:
     sheet.set_up(freeze=(FIRST_ROW, 1), landscape=False, repeat=(FIRST_ROW - 1, FIRST_ROW - 1))
 
 
-def write_rent_months(book: PlanBook, sheet: Sheet, option: Mapping[str, Any]) -> dict[str, str]:
+def write_rent_months(book: PlanBook, sheet: Sheet, option: OptionRecord) -> dict[str, str]:
     """Write the months of the rent that the reader has chosen on the first sheet; return where its numbers stand."""
     names = sorted(_names(book.live.model(option), "book."))
     formulas = {name: f"INDEX({option_range(book, name)},rent_row)" for name in names}
     return _write(book, sheet, option, "rent", formulas, option_range(book, "label"))
 
 
-def write_own_months(book: PlanBook, sheet: Sheet, option: Mapping[str, Any]) -> dict[str, str]:
+def write_own_months(book: PlanBook, sheet: Sheet, option: OptionRecord) -> dict[str, str]:
     """Write the months of the server that the reader has chosen on the first sheet; return where its numbers stand."""
     names = sorted(_names(book.live.model(option), "book."))
     formulas = {name: f"INDEX({server_range(book, name)},own_row)" for name in names if name in SERVER_COLUMNS}
@@ -75,7 +79,7 @@ def _names(model: Model, start: str) -> set[str]:
 
 
 def _write(
-    book: PlanBook, sheet: Sheet, option: Mapping[str, Any], side: str, formulas: Mapping[str, str], labels: str
+    book: PlanBook, sheet: Sheet, option: OptionRecord, side: str, formulas: Mapping[str, str], labels: str
 ) -> dict[str, str]:
     """Write the items by month, and to their right the numbers that they are made from; return where those stand."""
     live, cost, model = book.live, book.costs[option["id"]], book.live.model(option)
@@ -118,7 +122,7 @@ def _write(
 
 
 def _side(
-    book: PlanBook, sheet: Sheet, option: Mapping[str, Any], side: str, formulas: Mapping[str, str], labels: str
+    book: PlanBook, sheet: Sheet, option: OptionRecord, side: str, formulas: Mapping[str, str], labels: str
 ) -> dict[str, str]:
     """Write what the months are made from; return where each number stands."""
     live, cost, model = book.live, book.costs[option["id"]], book.live.model(option)
@@ -277,7 +281,7 @@ def _month(sheet: Sheet, month: int, rows: Mapping[str, Any], horizon: int, hair
 def equal_figures(book: PlanBook, pair: Pair) -> tuple[float, float | str, float | str]:
     """Return the saving of owning, the share of use and the rent at which both cost the same, as the sheet has them."""
     rent, own = (book.costs[option["id"]] for option in pair)
-    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
+    price, needed = book_values(pair[0])["book.price_usd_per_hour"], pair[1]["needed_share"]
     saving = rent.present_value_usd - own.present_value_usd
     slope = rent.present_value_of_usd(with_use=True) - own.present_value_of_usd(with_use=True)
     idle, per_share = saving - slope, slope / needed
@@ -315,7 +319,7 @@ def _results(book: PlanBook, sheet: Sheet, pair: Pair, last: int, month_now: flo
 
 def _by_use(book: PlanBook, sheet: Sheet, pair: Pair) -> None:
     rent, own = (book.costs[option["id"]] for option in pair)
-    price, needed = pair[0]["book"]["price_usd_per_hour"], pair[1]["needed_share"]
+    price, needed = book_values(pair[0])["book.price_usd_per_hour"], pair[1]["needed_share"]
     heads = ("time needed", "rent, NPV in USD", "own, NPV in USD", "rent at equal cost, USD/h")
     sheet.heads(FIRST_ROW - 1, heads, USE_COLUMN, numbers=range(1, 4))
     equal = break_even_price_usd_per_hour(rent, own, price, np.array(USES), needed)

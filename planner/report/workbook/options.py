@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count
-from typing import Any
+from typing import TYPE_CHECKING
 
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
-from planner.report.live import book_values, bridge_id_of, may_be_eligible
+from planner.report.live import book_values, bridge_id_of, may_be_eligible, site_of
 from planner.report.option_words import heading, label
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, column_range, in_row
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord, UnitKey
+
 
 OPTIONS, SERVERS = "Options", "Servers"
 FIXED_FACTS = {
@@ -54,7 +58,7 @@ OPTION_COLUMNS: Columns = {key: column for column, key in enumerate(OPTION_HEADS
 SERVER_COLUMNS: Columns = {key: column for column, key in enumerate(SERVER_HEADS)}
 
 
-def labels_of(options: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def labels_of(options: Sequence[OptionRecord]) -> dict[str, str]:
     """Return a text for each option's id that no other option has."""
     labels: dict[str, str] = {}
     for option in options:
@@ -70,7 +74,7 @@ def month_total(model: Model, facts: Mapping[str, Expr | float]) -> Expr:
     return sum((substituted(line, facts) for line in model.lines.values()), start=number(0.0))
 
 
-def write_options(book: PlanBook, sheet: Sheet, unit: tuple[str, str]) -> None:
+def write_options(book: PlanBook, sheet: Sheet, unit: tuple[UnitKey, str]) -> None:
     """Write the options that are not owned.
 
     Parameters
@@ -110,7 +114,7 @@ def write_options(book: PlanBook, sheet: Sheet, unit: tuple[str, str]) -> None:
     _shape(sheet, columns, book.last_option, label_width=72, first_hidden="listed_usd_per_hour")
 
 
-def _unit_cost(book: PlanBook, sheet: Sheet, row: int, option: Mapping[str, Any], key: str, total_cell: str) -> None:
+def _unit_cost(book: PlanBook, sheet: Sheet, row: int, option: OptionRecord, key: UnitKey, total_cell: str) -> None:
     """Write the cost of a unit: as planned, moved as the bill moves against the work done."""
     planned, total_usd = option["cost"][key], book.costs[option["id"]].total_usd
     column = OPTION_COLUMNS["usd_per_unit"]
@@ -130,7 +134,7 @@ def write_servers(book: PlanBook, sheet: Sheet) -> None:
     servers = [option for option in live.options if option["kind"] == "buy"]
     _head(sheet, "Servers that can be bought", (*SERVER_HEADS.values(), *(key.replace("_", " ") for key in further)))
     for row, option in _rows(book, sheet, columns, servers):
-        site = option["book"]["site"]
+        site = site_of(option)
         local = _local(row, columns)
         local |= {name: assumption.replace(".", "_") for name, assumption in site_names(site).items()}
         sheet.put(row, columns["site"], site)
@@ -173,7 +177,7 @@ def _figures(
     sheet: Sheet,
     row: int,
     columns: Columns,
-    option: Mapping[str, Any],
+    option: OptionRecord,
     facts: Mapping[str, Expr | float],
     local: Mapping[str, str],
 ) -> None:
@@ -203,8 +207,8 @@ def _head(sheet: Sheet, title: str, heads: Iterable[str]) -> None:
 
 
 def _rows(
-    book: PlanBook, sheet: Sheet, columns: Columns, options: Iterable[Mapping[str, Any]]
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    book: PlanBook, sheet: Sheet, columns: Columns, options: Iterable[OptionRecord]
+) -> Iterator[tuple[int, OptionRecord]]:
     """Yield each option with its row, in which stands what options and servers have in common."""
     ranks = {option["id"]: i for i, option in enumerate(book.live.record["options"], 1)}
     for row, option in enumerate(options, FIRST_ROW):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.assumptions import default_assumptions
 from planner.costs.expression import substituted
@@ -16,6 +16,10 @@ from planner.costs.formulas import DISCOUNT, site_names
 from planner.report.live import DEMAND, SERVER_PRICE, WHOLE, Cost, Live, Pair, bars_of, book_values, moved, priced_names
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, between, cell_name, in_row
 from planner.report.workbook.months import is_home
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+
 
 SENSITIVITY = "Sensitivity"
 LOW, HIGH = 1, 2
@@ -70,7 +74,7 @@ def write_live_sensitivity(book: PlanBook, sheet: Sheet, pair: Pair, cells: Cell
     sheet.set_up(freeze=(FIRST_ROW, 1), pages_high=1)
 
 
-def _columns(live: Live, option: Mapping[str, Any]) -> int:
+def _columns(live: Live, option: OptionRecord) -> int:
     """Return how many columns one of the pair takes: its scalars, its items, and their sum."""
     model = live.model(option)
     return len(model.scalars) + len(model.lines) + 1
@@ -160,9 +164,7 @@ class _Block:
                     return {key: f"IF({is_home(self.book)},{at_home},{elsewhere})"}
         return {name: cell}
 
-    def _side(
-        self, row: int, column: int, option: Mapping[str, Any], cost: Cost, local: dict[str, str], side: str
-    ) -> str:
+    def _side(self, row: int, column: int, option: OptionRecord, cost: Cost, local: dict[str, str], side: str) -> str:
         """Write the figures of the whole timeline and the items of one of the pair, as NPV; return the cell of their sum."""
         model = self.book.live.model(option)
         for key, expr in model.scalars.items():
@@ -185,7 +187,7 @@ class _Block:
         self.sheet.compute(row, column, "+".join(cells), cost.present_value_usd)
         return in_row(row, column)
 
-    def _absent(self, option: Mapping[str, Any]) -> dict[str, float]:
+    def _absent(self, option: OptionRecord) -> dict[str, float]:
         """Return what no option of this kind has: left in a formula, it would make it longer than a spreadsheet takes."""
         alike = [book_values(other) for other in self.book.live.options if other["kind"] == option["kind"]]
         return {name: 0.0 for name in alike[0] if name.startswith("book.") and not any(own.get(name) for own in alike)}

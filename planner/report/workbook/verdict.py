@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from planner.report.chart_rows import crossing_month
 from planner.report.figures import count
-from planner.report.live import Live, Pair
+from planner.report.live import Live, Pair, book_values, cost_inputs
 from planner.report.option_words import heading
 from planner.report.workbook.cells import PlanBook, Sheet, Value, between, cell_name, column_range, safe_reference
 from planner.report.workbook.months import CALENDAR, OWN, RENT, cost_chart, equal_figures, last_month_cell
 from planner.report.workbook.options import option_range, server_range
+
+if TYPE_CHECKING:
+    from planner.report.schema.option import OptionRecord
+
 
 VERDICT = "Verdict"
 FIRST_INPUT = 7
@@ -79,7 +83,7 @@ def _inputs(book: PlanBook, sheet: Sheet) -> int:
         rent, own = pair
         needed = own["needed_share"]
         lists = {
-            "rent": [labels[o["id"]] for o in live.options if o["book"]["kind"] == "rent"],
+            "rent": [labels[o["id"]] for o in live.options if cost_inputs(o)["kind"] == "rent"],
             "own": [labels[o["id"]] for o in live.options if o["kind"] == "buy"],
         }
         cell("Rent to compare", "rent_option", labels[rent["id"]], "input_text", _listed(book, lists["rent"], "rent"))
@@ -242,7 +246,12 @@ def _comparison(book: PlanBook, sheet: Sheet, pair: Pair, row: int) -> int:
             ("SUMPRODUCT(own_total_by_month*discount_ratio)", own.present_value_usd),
             "usd",
         ),
-        ("rent of one instance, USD/h", ("rent_usd_per_hour", pair[0]["book"]["price_usd_per_hour"]), None, "price"),
+        (
+            "rent of one instance, USD/h",
+            ("rent_usd_per_hour", book_values(pair[0])["book.price_usd_per_hour"]),
+            None,
+            "price",
+        ),
         ("owning saves, NPV in USD", None, ("saving_usd", saving), "usd_bold"),
         ("owning pays off from month", None, ("break_even_month", "never" if month is None else month), "month"),
         ("break-even utilization", None, ("equal_share", share), "share"),
@@ -267,6 +276,6 @@ def _comparison(book: PlanBook, sheet: Sheet, pair: Pair, row: int) -> int:
     return row
 
 
-def _last(sheet: str, live: Live, option: Mapping[str, Any]) -> str:
+def _last(sheet: str, live: Live, option: OptionRecord) -> str:
     """Return the cell of the month in which the work ends."""
     return safe_reference(sheet, cell_name(*last_month_cell(live.model(option))))
