@@ -17,11 +17,10 @@ from planner.demand.workload import Workload, type_of_kind
 from planner.options.energy import own_place
 from planner.report.figures import count, percent
 from planner.report.live import financing_of_plan
-from planner.report.values import Record
 from planner.report.words import KIND_WORDS, label, unit_of
 
 if TYPE_CHECKING:
-    from planner.report.schema.plan import PlanRecord
+    from planner.report.schema.plan import Default, PlanRecord
 
 
 PHRASES = {
@@ -83,7 +82,7 @@ def _flat(workload: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def defaults_of(stated: Workload, filled: Workload) -> list[Record]:
+def defaults_of(stated: Workload, filled: Workload) -> list[Default]:
     """Return the values in force that nobody stated.
 
     Parameters

@@ -21,7 +21,6 @@ from planner.launch.deployment import LaunchError, checkpoints, deployment_of
 from planner.launch.text import TARGETS, launch_text
 from planner.plan import Plan
 from planner.report.record import plan_record
-from planner.report.values import plain
 from tests.conftest import EXAMPLES, ROOT
 
 AWS = "aws/us-east-1/p5.48xlarge/on_demand"
@@ -252,7 +251,7 @@ def test_a_plan_that_was_written_is_launched_without_planning_again(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml") if "scenario" not in path.stem))
 def test_every_example_is_launched_or_says_why_not(name: str, plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of(name), top=60))
+    record = plan_record(plan_of(name), top=60)
     launched, refusals = 0, []
     for option in record["options"]:
         for target in TARGETS:
@@ -268,3 +267,9 @@ def test_every_example_is_launched_or_says_why_not(name: str, plan_of: Callable[
                 assert list(yaml.safe_load_all(text))
     assert launched
     assert all(refusals)
+
+
+def test_a_plan_that_states_no_rates_is_launched_on_all_its_machines() -> None:
+    record = _record(instance_count=3)
+    del record["requirements"]["units_per_s"], record["requirements"]["peak_units_per_s"]
+    assert _yaml(launch_text(record, "skypilot"))["service"]["replicas"] == 3

@@ -11,7 +11,7 @@ from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema.plan import check_record
 from planner.report.short import alternatives_table
-from planner.report.values import json_text, plain
+from planner.report.values import json_text
 from tests.conftest import TODAY
 from tests.portfolio.equal import market, usual_market
 
@@ -43,12 +43,12 @@ def test_another_currency_takes_its_rate() -> None:
 
 @pytest.mark.slow
 def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
-    record = plain(plan_record(_plan(currency="EUR"), top=3))
+    record = plan_record(_plan(currency="EUR"), top=3)
     check_record(json_text(record), "euros")
     assert record["currency"] == {"code": "EUR", "usd_per_unit": 1.1699}
     table = alternatives_table(record)
     assert table.columns[-1].name == "EUR/month"
-    dollars = plain(plan_record(_plan(), top=3))
+    dollars = plan_record(_plan(), top=3)
     assert dollars["currency"] is None
     assert "EUR" not in " ".join(column.name for column in alternatives_table(dollars).columns)
 
@@ -57,8 +57,6 @@ def test_the_table_has_a_column_of_it_and_dollars_stay_alone_without() -> None:
 def test_an_assumption_that_is_set_without_effect_is_told() -> None:
     """Hardware paid in cash has no loan: who sets the loan's rate has to know that nothing came of it."""
     stated = {"money.loan_rate_share_per_year": 0.09, "money.tax_share": 0.21}
-    told = [note for note in plain(plan_record(_plan(stated)))["notes"] if "without effect" in note]
+    told = [note for note in plan_record(_plan(stated))["notes"] if "without effect" in note]
     assert told == ["set, but without effect on this plan: money.loan_rate_share_per_year"]
-    assert not [
-        note for note in plain(plan_record(_plan({"own.life_months": 48})))["notes"] if "without effect" in note
-    ]
+    assert not [note for note in plan_record(_plan({"own.life_months": 48}))["notes"] if "without effect" in note]

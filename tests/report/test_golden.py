@@ -22,7 +22,7 @@ from planner.report.markdown import markdown
 from planner.report.record import plan_record
 from planner.report.schema.plan import PlanRecord
 from planner.report.terminal import render
-from planner.report.values import json_text, options_csv, plain
+from planner.report.values import json_text, options_csv
 from planner.report.view import plan_view
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -58,7 +58,7 @@ def _read(text: str) -> str:
 
 @pytest.mark.parametrize("name", sorted(FORMS))
 def test_each_form_is_as_it_was_last_looked_at(name: str, plan_of: Callable[[str], Plan]) -> None:
-    text = FORMS[name](plain(plan_record(plan_of("gpu-hours-h100"), top=5)))
+    text = FORMS[name](plan_record(plan_of("gpu-hours-h100"), top=5))
     path = GOLDEN / name
     if os.environ.get("GPUPLAN_UPDATE_GOLDEN"):
         path.write_text(text, encoding="utf-8")
@@ -68,12 +68,12 @@ def test_each_form_is_as_it_was_last_looked_at(name: str, plan_of: Callable[[str
 @pytest.mark.slow
 def test_a_table_of_80_columns_stays_within_them(plan_of: Callable[[str], Plan]) -> None:
     for name in ("serve-llama-70b", "pretrain-7b", "diffusion-sdxl"):
-        text = _terminal(plain(plan_record(plan_of(name))), 80)
+        text = _terminal(plan_record(plan_of(name)), 80)
         assert max(len(line) for line in text.splitlines()) <= 80
 
 
 def test_text_from_outside_stays_text(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record = plan_record(plan_of("gpu-hours-h100"), top=5)
     record["options"][0]["provider"] = "=cmd|' /C calc'!A0"
     record["options"][0]["instance_type"] = "<img src=x onerror=alert(1)>|[link](javascript:alert(1))"
     assert "'=cmd" in options_csv(record)
@@ -84,7 +84,7 @@ def test_text_from_outside_stays_text(plan_of: Callable[[str], Plan]) -> None:
 
 
 def test_the_view_rounds_every_form_alike(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record = plan_record(plan_of("gpu-hours-h100"), top=5)
     view = plan_view(record, top=5)
     money = view.options.rows[0][4]
     assert money in markdown(view)

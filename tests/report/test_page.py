@@ -15,7 +15,6 @@ import pytest
 from planner.plan import Plan
 from planner.report.page.document import ENGINE, asset, page, policy
 from planner.report.record import plan_record
-from planner.report.values import plain
 
 ASSETS = Path(__file__).parents[2] / "planner" / "report" / "assets"
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> =cmd|' /C calc'!A0 \u2028"
@@ -31,7 +30,7 @@ def payload(text: str) -> dict[str, Any]:
 
 
 def test_the_page_asks_for_nothing_from_anywhere(plan_of: Callable[[str], Plan]) -> None:
-    text = page(plain(plan_record(plan_of("gpu-hours-h100"))))
+    text = page(plan_record(plan_of("gpu-hours-h100")))
     markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
     assert not re.search(r"<(?:script|img|link|iframe|object|video|audio|source)[^>]+(?:src|href)=", markup)
     security = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
@@ -43,7 +42,7 @@ def test_the_page_asks_for_nothing_from_anywhere(plan_of: Callable[[str], Plan])
 
 
 def test_every_script_of_the_page_is_allowed_by_its_hash_and_no_other_is(plan_of: Callable[[str], Plan]) -> None:
-    text = page(plain(plan_record(plan_of("gpu-hours-h100"))))
+    text = page(plan_record(plan_of("gpu-hours-h100")))
     scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
     styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert len(scripts) == len(ENGINE) + 2
@@ -62,7 +61,7 @@ def _hostile(value: Any, key: str = "") -> Any:
 
 
 def test_what_came_from_outside_stays_text(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record = plan_record(plan_of("gpu-hours-h100"), top=5)
     text, clean = page(_hostile(record)), page(record)
     for tag in ("<script", "<img", "</script"):
         assert text.count(tag) == clean.count(tag)
@@ -70,7 +69,7 @@ def test_what_came_from_outside_stays_text(plan_of: Callable[[str], Plan]) -> No
 
 
 def test_a_plan_without_anything_to_compare_has_a_page_without_sliders(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record = plan_record(plan_of("gpu-hours-h100"), top=5)
     record["break_evens"] = []
     text = page(record)
     assert 'id="controls"' not in text
@@ -78,7 +77,7 @@ def test_a_plan_without_anything_to_compare_has_a_page_without_sliders(plan_of: 
 
 
 def test_a_plan_of_an_older_program_still_has_a_page(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record: Any = plan_record(plan_of("gpu-hours-h100"), top=5)
     for option in record["options"]:
         del option["book"], option["needed_share"]
     del record["runs_once"]
@@ -96,7 +95,7 @@ def test_a_plan_of_an_older_program_still_has_a_page(plan_of: Callable[[str], Pl
     ],
 )
 def test_each_kind_of_work_has_its_charts(name: str, plan_of: Callable[[str], Plan]) -> None:
-    charts = payload(page(plain(plan_record(plan_of(name)))))["charts"]
+    charts = payload(page(plan_record(plan_of(name))))["charts"]
     for spec in charts.values():
         assert spec["description"]
         assert spec["width"] == "container"

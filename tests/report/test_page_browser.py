@@ -15,7 +15,6 @@ from planner.report.live import Inputs, Live
 from planner.report.page.document import page
 from planner.report.record import plan_record
 from planner.report.schema.plan import PlanRecord
-from planner.report.values import plain
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
 from tests.report.browser import OUTPUT, needs_chromium, opened
@@ -61,7 +60,7 @@ def move(browser: Any, values: dict[str, float]) -> None:
 def test_the_page_is_silent_asks_for_nothing_and_is_accessible(
     name: str, look: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    address = written(plain(plan_record(plan_of(name))), tmp_path)
+    address = written(plan_record(plan_of(name)), tmp_path)
     with opened(address, width=390 if look == "phone" else 1280, dark=look == "dark") as seen:
         drawn(seen.page)
         seen.page.screenshot(path=OUTPUT / f"page-{name}-{look}.png", full_page=True)
@@ -80,7 +79,7 @@ def test_the_page_says_what_the_planner_says_before_a_slider_is_moved(
 ) -> None:
     for name in ("serve-llama-70b-office", "gpu-hours-h100", "serve-small-cpu"):
         plan = plan_of(name)
-        with opened(written(plain(plan_record(plan)), tmp_path)) as seen:
+        with opened(written(plan_record(plan), tmp_path)) as seen:
             drawn(seen.page)
             ours = seen.page.evaluate(
                 "(() => { const i = gpuplan.read(), c = gpuplan.allCosts(i); return gpuplan.headline(gpuplan.choose(c, i), c, i) })()"
@@ -89,7 +88,7 @@ def test_the_page_says_what_the_planner_says_before_a_slider_is_moved(
 
 
 def test_moved_sliders_show_what_the_planner_computes_for_them(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
-    record = plain(plan_record(plan_of("serve-llama-70b-office")))
+    record = plan_record(plan_of("serve-llama-70b-office"))
     live = Live(record)
     pair = live.pair()
     assert pair is not None
@@ -141,7 +140,7 @@ def test_the_keyboard_moves_the_verdict_and_a_button_takes_it_back(
     plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
     plan = plan_of("gpu-hours-h100")
-    with opened(written(plain(plan_record(plan)), tmp_path)) as seen:
+    with opened(written(plan_record(plan), tmp_path)) as seen:
         drawn(seen.page)
         slider = seen.page.locator("#price")
         slider.focus()
@@ -158,7 +157,7 @@ def test_the_keyboard_moves_the_verdict_and_a_button_takes_it_back(
 
 
 def test_tables_sort_and_print_shows_everything(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
-    with opened(written(plain(plan_record(plan_of("gpu-hours-h100"))), tmp_path)) as seen:
+    with opened(written(plan_record(plan_of("gpu-hours-h100")), tmp_path)) as seen:
         drawn(seen.page)
         column = "[...document.querySelectorAll('#table-0 tbody tr')].map(r => parseFloat(r.cells[4].textContent.replace(/,/g, '')))"
         button = seen.page.locator("#table-0 thead th").nth(4).locator("button")
@@ -173,7 +172,7 @@ def test_tables_sort_and_print_shows_everything(plan_of: Callable[[str], Plan], 
 
 def test_the_page_reads_without_scripts(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
     plan = plan_of("gpu-hours-h100")
-    with opened(written(plain(plan_record(plan)), tmp_path), script=False) as seen:
+    with opened(written(plan_record(plan), tmp_path), script=False) as seen:
         assert seen.page.text_content("h1") == headline(plan)
         assert seen.page.is_hidden("#controls")
         assert seen.page.locator("#table-0 tbody tr").count() > 5

@@ -8,14 +8,16 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
 import pytest
+from typing_extensions import is_typeddict
 
 from planner.cli import main
 from planner.costs.inputs import BuyInputs, RentInputs, TokenInputs
 from planner.report.record import read_record
 from planner.report.schema.option import BuyBookRecord, RentBookRecord, TokenBookRecord
+from planner.report.schema.plan import PlanRecord
 from tests.conftest import ROOT
 
 PLAN: dict[str, Any] = json.loads((ROOT / "tests" / "golden" / "plan.json").read_text(encoding="utf-8"))
@@ -86,6 +88,36 @@ def test_text_that_is_no_plan_is_told(text: str, tmp_path: Path) -> None:
 )
 def test_the_record_holds_every_number_that_an_options_cost_is_made_from(record: type, book: type) -> None:
     assert set(get_type_hints(record)) == {field.name for field in dataclasses.fields(book)}
+
+
+def _records_in(kind: Any) -> Iterator[type]:
+    if is_typeddict(kind):
+        yield kind
+    for inner in get_args(kind):
+        yield from _records_in(inner)
+
+
+def _older(value: Any, kind: Any) -> Any:
+    """Return a part of a plan without the keys that older plans lack."""
+    if isinstance(value, list):
+        return [_older(item, kind) for item in value]
+    for part in _records_in(kind) if isinstance(value, dict) else ():
+        hints = get_type_hints(part, include_extras=True)
+        required = {key for key, hint in hints.items() if get_origin(hint) is not NotRequired}
+        if required <= set(value):
+            kept = {key: item for key, item in value.items() if key in required or key not in hints}
+            return {key: _older(item, hints.get(key)) for key, item in kept.items()}
+    return value
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_plan_without_the_keys_that_older_plans_lack_has_every_form(form: str, tmp_path: Path) -> None:
+    older = _older(PLAN, PlanRecord)
+    assert not {"total_usd", "low_usd_per_month"} & set(older["options"][0]["cost"])
+    file = tmp_path / "older.json"
+    file.write_text(json.dumps(older), encoding="utf-8")
+    assert main(["report", str(file), "-f", form, "-o", str(tmp_path / "out"), "--quiet"]) == 0
+    assert main(["diff", str(file), str(ROOT / "tests" / "golden" / "plan.json")]) == 0
 
 
 def test_a_whole_plan_is_read_as_it_was_written() -> None:

@@ -18,7 +18,6 @@ from planner.report.overview import overview, together
 from planner.report.page.document import pages
 from planner.report.record import plan_record
 from planner.report.schema.plan import PlanRecord
-from planner.report.values import plain
 from planner.report.workbook.file import workbook_of_many
 from tests.report.browser import OUTPUT, needs_chromium, opened
 from tests.report.office import book_of, cells, changed, needs_office, recalculated
@@ -29,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def records(plan_of: Callable[[str], Plan]) -> list[PlanRecord]:
-    return [plain(plan_record(plan_of(name), top=30)) for name in NAMES]
+    return [plan_record(plan_of(name), top=30) for name in NAMES]
 
 
 def cell(book: Any, name: str) -> Any:
@@ -129,7 +128,7 @@ def test_plans_of_one_json_file_become_any_form(tmp_path: Path, capsys: pytest.C
 def test_more_plans_than_a_file_can_be_read_with_are_refused_with_a_way_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], plan_of: Callable[[str], Plan]
 ) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=3))
+    record = plan_record(plan_of("gpu-hours-h100"), top=3)
     path = tmp_path / "plans.json"
     path.write_text(json.dumps({"schema_version": 1, "plans": [record] * 13}))
     assert main(["report", str(path), "-o", str(tmp_path / "plans.xlsx")]) == 2

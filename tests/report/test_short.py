@@ -29,11 +29,11 @@ from planner.report.notes import note_text
 from planner.report.question import command_of, defaults_of, title_of
 from planner.report.record import plan_record
 from planner.report.remarks import remark_text
+from planner.report.schema.option import OptionRecord
 from planner.report.schema.plan import PlanRecord
 from planner.report.short import next_steps, short_answer
 from planner.report.table import Table, headings
 from planner.report.terminal import render_short, render_tables
-from planner.report.values import plain
 from planner.report.view import plan_view
 from planner.report.words import seller
 from planner.verdict.remarks import Remark, RemarkCode
@@ -50,7 +50,7 @@ def _text(record: PlanRecord, width: int) -> str:
 
 @pytest.mark.parametrize("name", [KINDS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in KINDS[1:])])
 def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of(name), top=5))
+    record = plan_record(plan_of(name), top=5)
     changes = short_answer(record).changes
     for width in (60, 80, 90, 100, 120):
         text = _text(record, width)
@@ -65,7 +65,7 @@ def test_an_answer_fits_on_a_screen_and_within_its_width(name: str, plan_of: Cal
 
 
 def test_what_would_change_a_hosted_answer_is_told_however_much_there_is_to_say(plan_of: Callable[[str], Plan]) -> None:
-    record = _hosted(plain(plan_record(plan_of("serve-llama-70b-office"), top=5)))
+    record = _hosted(plan_record(plan_of("serve-llama-70b-office"), top=5))
     for width in (80, 100):
         text = _text(record, width)
         assert len(text.splitlines()) <= 30
@@ -105,7 +105,7 @@ def test_a_missed_deadline_says_how_many_machines_would_still_miss_it() -> None:
 
 
 def test_every_sort_of_alternative_stands_there_or_says_why_not(plan_of: Callable[[str], Plan]) -> None:
-    table = short_answer(plain(plan_record(plan_of("gpu-hours-h100"), top=5))).alternatives
+    table = short_answer(plan_record(plan_of("gpu-hours-h100"), top=5)).alternatives
     words = [row[0].strip(">? ") for row in table.rows]
     assert words == ["Hyperscaler", "GPU cloud", "Cheapest rent", "Owned", "None"]
     assert table.rows[-1][1] == "- Hosted API, CPU only"
@@ -115,7 +115,7 @@ def test_every_sort_of_alternative_stands_there_or_says_why_not(plan_of: Callabl
 
 
 def test_the_question_names_every_value_and_marks_the_defaults(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("serve-llama-70b-office"), top=1))
+    record = plan_record(plan_of("serve-llama-70b-office"), top=1)
     answer = short_answer(record)
     for words in ("20 requests/s", "peak 60 requests/s", "TTFT limit 1,000 ms", "precision fp8 or bf16", "office hours demand"):  # fmt: skip
         assert words in answer.question
@@ -158,7 +158,7 @@ def test_the_command_asks_the_same_question_again(name: str, capsys: pytest.Capt
 
 
 def test_a_plan_of_an_older_program_is_shown_with_what_it_has(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=1))
+    record: Any = plan_record(plan_of("gpu-hours-h100"), top=1)
     for key in ("defaults", "dropped"):
         del record[key]
     for key in ("alternatives", "command"):
@@ -180,9 +180,15 @@ def test_all_tables_come_with_full_and_a_number_of_options_with_top(capsys: pyte
 
 
 def test_offers_that_are_one_to_a_buyer_are_one_line(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=5))
+    record = plan_record(plan_of("gpu-hours-h100"), top=5)
     first = record["options"][0]
-    twin = {**first, "id": "twin", "instance_type": "H100x2", "accelerator_count": 2.0, "instance_count": 4}
+    twin: OptionRecord = {
+        **first,
+        "id": "twin",
+        "instance_type": "H100x2",
+        "accelerator_count": 2.0,
+        "instance_count": 4,
+    }
     record["options"].insert(1, twin)
     rows = plan_view(record, top=5).options.rows
     assert sum("H100x2" in row[1] for row in rows) == 1

@@ -15,7 +15,6 @@ from planner.plan import Plan
 from planner.report.live import Live
 from planner.report.record import plan_record
 from planner.report.schema.plan import PlanRecord
-from planner.report.values import plain
 from planner.report.workbook.file import workbook
 from tests.report.office import book_of, cells
 
@@ -51,7 +50,7 @@ def test_every_formula_brings_its_value_and_the_plans_own(
     name: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
     plan = plan_of(name)
-    record = plain(plan_record(plan))
+    record = plan_record(plan)
     path = made(record, tmp_path)
     values, formulas = cells(path), cells(path, formulas=True)
     live = [place for place, text in formulas.items() if isinstance(text, str) and text.startswith("=")]
@@ -76,7 +75,7 @@ def test_every_formula_brings_its_value_and_the_plans_own(
 
 @pytest.mark.slow
 def test_text_from_outside_never_becomes_a_formula(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=20))
+    record = plan_record(plan_of("gpu-hours-h100"), top=20)
     hostile = [
         "=cmd|' /C calc'!A0",
         "+1+1",
@@ -93,7 +92,7 @@ def test_text_from_outside_never_becomes_a_formula(plan_of: Callable[[str], Plan
         option |= {"instance_type": text, "region": text, "provider": text, "source": text, "reason_not_chosen": text}
     record["title"] = hostile[0]
     record["verdict"]["headline"] = record["verdict"]["because"][0] = hostile[0]
-    record["notes"] = record["provenance"]["snapshot"] = hostile[0]
+    record["provenance"]["snapshot"] = hostile[0]
     record["notes"] = hostile
     path = made(record, tmp_path)
     formulas = {text for text in cells(path, formulas=True).values() if isinstance(text, str) and text.startswith("=")}
@@ -110,7 +109,7 @@ def test_text_from_outside_never_becomes_a_formula(plan_of: Callable[[str], Plan
 def test_formulas_are_such_as_every_spreadsheet_knows_and_no_macro_is_in_the_file(
     name: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    path = made(plain(plan_record(plan_of(name))), tmp_path)
+    path = made(plan_record(plan_of(name)), tmp_path)
     texts = [text for text in cells(path, formulas=True).values() if isinstance(text, str) and text.startswith("=")]
     assert not [text for text in texts for word in LATER_THAN_2007 if word in text]
     assert max(map(len, texts)) < 8192
@@ -122,7 +121,7 @@ def test_formulas_are_such_as_every_spreadsheet_knows_and_no_macro_is_in_the_fil
 def test_inputs_are_coloured_named_and_bounded_and_headings_stay(
     plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    path = made(plain(plan_record(plan_of("serve-llama-70b-office"))), tmp_path)
+    path = made(plan_record(plan_of("serve-llama-70b-office")), tmp_path)
     book = book_of(path)
     bounded = {
         (sheet.title, place)
@@ -147,7 +146,7 @@ def test_inputs_are_coloured_named_and_bounded_and_headings_stay(
 
 @pytest.mark.slow
 def test_the_same_plan_makes_the_same_file(plan_of: Callable[[str], Plan]) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=10))
+    record = plan_record(plan_of("gpu-hours-h100"), top=10)
     first, second = (zipfile.ZipFile(io.BytesIO(workbook(record))) for _ in range(2))
     assert [(part, first.read(part)) for part in first.namelist()] == [
         (part, second.read(part)) for part in second.namelist()
@@ -158,7 +157,7 @@ def test_the_same_plan_makes_the_same_file(plan_of: Callable[[str], Plan]) -> No
 def test_a_plan_without_a_server_to_compare_still_has_a_workbook(
     plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100")))
+    record = plan_record(plan_of("gpu-hours-h100"))
     record["options"] = [option for option in record["options"] if option["kind"] != "buy"]
     record["break_evens"] = []
     path = made(record, tmp_path)
@@ -168,7 +167,7 @@ def test_a_plan_without_a_server_to_compare_still_has_a_workbook(
 
 @pytest.mark.slow
 def test_each_figure_of_an_option_stands_under_its_own_heading(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
-    book = book_of(made(plain(plan_record(plan_of("gpu-hours-h100"))), tmp_path), values=True)
+    book = book_of(made(plan_record(plan_of("gpu-hours-h100")), tmp_path), values=True)
     for sheet, words in (("Options", "in words"), ("Servers", "in words")):
         heads = {cell.value: cell.column for cell in book[sheet][4] if cell.value}
         first = {name: book[sheet].cell(5, column).value for name, column in heads.items()}

@@ -15,7 +15,6 @@ from planner.plan import Plan, make_plan
 from planner.report.chart_rows import crossing_month
 from planner.report.live import Inputs, Live, cost_inputs, moved
 from planner.report.record import plan_record
-from planner.report.values import plain
 from planner.report.workbook.cells import FIRST_ROW
 from planner.report.workbook.file import MOST_LIVE, workbook
 from planner.report.workbook.options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of
@@ -48,7 +47,7 @@ def test_an_office_suite_finds_the_values_that_the_file_brings(
     name: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
     path = tmp_path / "plan.xlsx"
-    path.write_bytes(workbook(plain(plan_record(plan_of(name)))))
+    path.write_bytes(workbook(plan_record(plan_of(name))))
     ours, formulas = cells(path), cells(path, formulas=True)
     theirs = cells(recalculated(path, tmp_path))
     differing: list[tuple[Any, Any, Any]] = []
@@ -103,7 +102,7 @@ CHANGES: list[tuple[str, dict[str, float], Inputs, float | None]] = [
 def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
     assumptions: dict[str, float], inputs: Inputs, price: float | None, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    record = plain(plan_record(plan_of("serve-llama-70b-office")))
+    record = plan_record(plan_of("serve-llama-70b-office"))
     live = Live(record, most=MOST_LIVE)
     pair = live.pair()
     assert pair is not None
@@ -138,7 +137,7 @@ def test_changed_inputs_give_the_planners_own_figures_to_the_cent(
 
 
 def test_a_seller_that_is_struck_out_is_not_taken(plan_of: Callable[[str], Plan], tmp_path: Path) -> None:
-    record = plain(plan_record(plan_of("gpu-hours-h100"), top=12))
+    record = plan_record(plan_of("gpu-hours-h100"), top=12)
     path = tmp_path / "plan.xlsx"
     path.write_bytes(workbook(record))
     chosen = next(option for option in record["options"] if option["id"] == record["verdict"]["option_id"])
@@ -173,7 +172,7 @@ def test_a_rent_that_saves_next_to_nothing_is_not_taken_before_a_hosted_api(tmp_
     prices = token_prices("llama-3.1-8b", TODAY, today=TODAY)
     plan = make_plan(work, load_bundled(), default_assumptions(), today=TODAY, token_prices=prices)
     path = tmp_path / "plan.xlsx"
-    path.write_bytes(workbook(plain(plan_record(plan))))
+    path.write_bytes(workbook(plan_record(plan)))
     hosted = plan.chosen
     rent = min((o for o in plan.options if o.kind == "rent" and o.choosable), key=lambda o: o.present_value_usd)
     assert hosted.kind == "api"
@@ -207,7 +206,7 @@ def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say
         )
 
     path = tmp_path / "plan.xlsx"
-    record = plain(plan_record(planned({}, 36)))
+    record = plan_record(planned({}, 36))
     path.write_bytes(workbook(record))
     again = planned(assumptions, 48)
     cell_values: dict[str, float | str] = {name.replace(".", "_"): value for name, value in assumptions.items()}
@@ -234,7 +233,7 @@ def test_a_finance_person_types_in_a_tariff_and_reads_what_the_planner_would_say
 def test_the_sensitivity_follows_the_inputs_and_the_pair_that_is_looked_at(
     name: str, plan_of: Callable[[str], Plan], tmp_path: Path
 ) -> None:
-    record = plain(plan_record(plan_of(name)))
+    record = plan_record(plan_of(name))
     live = Live(record, most=MOST_LIVE)
     labels = labels_of(live.options)
     # Another pair than the plan's own: a commitment with its terms, and the last of the servers.

@@ -14,7 +14,7 @@ from planner.report.because import reasons_for
 from planner.report.headline import headline
 from planner.report.record import plan_record
 from planner.report.schema.plan import check_record
-from planner.report.values import json_text, plain
+from planner.report.values import json_text
 from pricing.facts.sellers import free_tiers
 from pricing.facts.token_prices import token_prices
 from tests.conftest import ROOT, TODAY
@@ -67,4 +67,4 @@ def test_the_verdict_is_that_of_a_careful_buyer(case: dict[str, Any]) -> None:
     said = "\n".join((headline(plan), *(each.text for each in reasons_for(plan))))
     assert [part for part in case.get("says", []) if part not in said] == []
     assert [part for part in case.get("never_says", []) if part in said] == []
-    check_record(json_text(plain(plan_record(plan, top=5))), case["name"])
+    check_record(json_text(plan_record(plan, top=5)), case["name"])

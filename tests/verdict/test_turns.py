@@ -12,7 +12,6 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.plan import Plan, make_plan
 from planner.report.record import plan_record
-from planner.report.values import plain
 from planner.verdict.turns import Turn
 from pricing.catalog import load_bundled
 from pricing.facts.offers import offer_id
@@ -90,7 +89,7 @@ def test_at_the_use_at_which_it_turns_a_plan_takes_the_other_sort(requests_per_s
 
 
 def test_the_record_holds_turns_and_the_range_of_each_alternative(plan_of: PlanOf) -> None:
-    record = plain(plan_record(plan_of("serve-llama-70b")))
+    record: Any = plan_record(plan_of("serve-llama-70b"))
     verdict = record["verdict"]
     assert verdict["turns_at"]
     ids = {option["id"] for option in record["options"]}
