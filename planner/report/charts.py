@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from planner.report.chart_rows import KIND_WORDS, Rows
 
 if TYPE_CHECKING:
+    from planner.report.live import LiveBar
     from planner.report.schema.option import LatencyCurve
     from planner.report.schema.plan import PlanRecord
 
@@ -45,7 +46,7 @@ AXIS = {
 }
 
 
-def chart_of(title: str, description: str, rows: Rows, dataset: str, **rest: Any) -> Spec:
+def chart_of(title: str, description: str, rows: Sequence[Mapping[str, Any]], dataset: str, **rest: Any) -> Spec:
     """Return a chart that takes the colors of the page around it, of layers or of one mark with its encoding."""
     return {
         "$schema": SCHEMA,
@@ -204,14 +205,8 @@ def speed_against_cost(axis: str, rows: Rows, months: int) -> Spec:
     )
 
 
-def tornado(bars: Rows) -> Spec:
-    """Return what each assumption alone does to the saving of owning, the widest first.
-
-    Parameters
-    ----------
-    bars : list of dict
-        ``name``, ``low_usd``, ``high_usd``, ``base_usd`` and ``turns_verdict`` each.
-    """
+def tornado(bars: Sequence[LiveBar]) -> Spec:
+    """Return what each assumption alone does to the saving of owning, the widest first."""
     at = number("at", title="saving of owning, NPV in USD", axis=USD)
     both_ends = {
         "y": {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -263,7 +263,20 @@ LEAST_SHARE = 0.002
 """Bars narrower than this share of the widest say nothing."""
 
 
-def bars_of(live: Live) -> list[dict[str, Any]]:
+class LiveBar(TypedDict):
+    """What one assumption does to the saving of owning, alone, at both ends of its range."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    low_usd: float
+    high_usd: float
+    base_usd: float
+    turns_verdict: bool
+
+
+def bars_of(live: Live) -> list[LiveBar]:
     """Return one bar for each assumption that moves the saving, the widest first.
 
     A plan that brings its own sensitivity (with the speed of the machines in it) shows that; else the assumptions about
@@ -283,7 +296,7 @@ def bars_of(live: Live) -> list[dict[str, Any]]:
         # The plan's own bars are about the pair that it held against each other, which need not be ours.
         by_id = {option["id"]: option["cost"]["present_value_usd"] for option in live.record["options"]}
         base = by_id.get(risk["rent_id"], 0.0) - by_id.get(risk["buy_id"], 0.0)
-    bars: list[dict[str, Any]] = [
+    bars: list[LiveBar] = [
         {
             "name": bar["name"],
             "label": assumption_label(bar["name"]),

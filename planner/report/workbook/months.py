@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from xlsxwriter.chart import Chart
 from xlsxwriter.utility import xl_rowcol_to_cell
 
+from planner.arrays import FloatArray
 from planner.costs.formulas import DISCOUNT, Model, site_names
 from planner.costs.timeline import COMPONENTS
 from planner.report.chart_rows import break_even_price_usd_per_hour, crossing_month
@@ -166,7 +167,7 @@ def _sums(book: PlanBook, sheet: Sheet, model: Model, cost: Cost, months: int, s
         book.define(f"{side}_{group}_usd", sheet, 2, column)
 
 
-def paid_rows(rent: Cost, own: Cost, months: int) -> dict[str, Any]:
+def paid_rows(rent: Cost, own: Cost, months: int) -> dict[str, FloatArray]:
     """Return what the sheet of the break-even shows, as numbers of now."""
     factor = rent.lines["discount_ratio"]
     after = np.cumsum((rent.lines["total"] - own.lines["total"]) * factor)
@@ -176,7 +177,6 @@ def paid_rows(rent: Cost, own: Cost, months: int) -> dict[str, Any]:
         "own": np.cumsum(own.lines["total"] * own.lines["discount_ratio"])[: months + 1],
         "before": (after - lumps)[: months + 1],
         "after": after[: months + 1],
-        "month": crossing_month(rent, own),
     }
 
 
@@ -224,7 +224,7 @@ def write_break_even(book: PlanBook, sheet: Sheet, pair: Pair) -> None:
     book.define("hair_usd", sheet, 2, 4)
     for month in range(months + 1):
         _month(sheet, month, rows, horizon, hair_usd)
-    _results(book, sheet, pair, last, rows["month"])
+    _results(book, sheet, pair, last, crossing_month(rent, own))
     _by_use(book, sheet, pair)
     sheet.widths(9, *[15] * 5)
     # What the charts are drawn from has holes where they end: nothing to read.
@@ -244,7 +244,7 @@ def write_break_even(book: PlanBook, sheet: Sheet, pair: Pair) -> None:
     sheet.set_up(freeze=(FIRST_ROW, 1), repeat=(FIRST_ROW - 1, FIRST_ROW - 1), pages_high=1)
 
 
-def _month(sheet: Sheet, month: int, rows: Mapping[str, Any], horizon: int, hair: float) -> None:
+def _month(sheet: Sheet, month: int, rows: Mapping[str, FloatArray], horizon: int, hair: float) -> None:
     row, at = FIRST_ROW + month, month + 1
     sheet.put(row, 0, month, "count")
     rent, own = f"INDEX(rent_paid_by_month,{at})", f"INDEX(own_paid_by_month,{at})"

@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 from planner.assumptions import default_assumptions
 from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
-from planner.report.live import DEMAND, SERVER_PRICE, WHOLE, Cost, Live, Pair, bars_of, book_values, moved, priced_names
+from planner.report.live import (
+    DEMAND,
+    SERVER_PRICE,
+    WHOLE,
+    Cost,
+    Live,
+    LiveBar,
+    Pair,
+    bars_of,
+    book_values,
+    moved,
+    priced_names,
+)
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, between, cell_name, in_row
 from planner.report.workbook.months import is_home
 
@@ -96,7 +108,7 @@ def _near(sheet: Sheet, column: int, live: Live, pair: Pair, cells: Cells) -> tu
     return column, (near[0], near[1])
 
 
-def _row(sheet: Sheet, row: int, bar: Mapping[str, Any], now: float, blocks: Mapping[int, _Block]) -> None:
+def _row(sheet: Sheet, row: int, bar: LiveBar, now: float, blocks: Mapping[int, _Block]) -> None:
     """Write one assumption: its ends, what is saved at each, whether it turns the cheaper side."""
     name = bar["name"]
     assumption = default_assumptions().rows[name]
@@ -105,10 +117,10 @@ def _row(sheet: Sheet, row: int, bar: Mapping[str, Any], now: float, blocks: Map
     sheet.put(row, 3, assumption.unit, "unit")
     rule = between(least, most, f"Give a number from {least:g} to {most:g}.")
     savings = []
-    for end, key in ((LOW, "low"), (HIGH, "high")):
-        sheet.put(row, end, bar[key], "input_end")
+    for end, value in ((LOW, bar["low"]), (HIGH, bar["high"])):
+        sheet.put(row, end, value, "input_end")
         sheet.allow(row, end, rule)
-        formula, saving = blocks[end].saving(row, name, bar[key])
+        formula, saving = blocks[end].saving(row, name, value)
         sheet.compute(row, end + 3, formula, saving)
         savings.append(saving)
     low, high, base = (in_row(row, column) for column in (4, 5, 6))
@@ -197,7 +209,7 @@ class _Block:
         self.sheet.put(FIRST_ROW - 1, column, f"{end}, {words}", "head_right")
 
 
-def write_sensitivity(book: PlanBook, sheet: Sheet, bars: Sequence[Mapping[str, Any]]) -> None:
+def write_sensitivity(book: PlanBook, sheet: Sheet, bars: Sequence[LiveBar]) -> None:
     """Write the plan's own figures, where there is no rent and no server to choose."""
     sheet.title(
         TITLE,
