@@ -78,7 +78,7 @@ def load(
         bundled = bundled if as_of is None else bundled.as_of(as_of)
         note = f"no prices gathered yet: the bundled ones are used (newest of {bundled.newest_on}); `gpuplan prices refresh` gathers newer ones"
         return _usable(replace(bundled, notes=(note,)), max_age_days)
-    from pricing.store.parts import answered_parts, read_statuses, told_options
+    from pricing.store.parts import answered_parts, listed_options, read_statuses
     from pricing.store.read import count_offers, held_identities, read_cheapest, read_offers
 
     with engine.reading():  # held open, so that each question finds the file open
@@ -90,7 +90,7 @@ def load(
         gathered_count = count_offers(engine, as_of) if filters else sum(stands_for.values()) or len(gathered)
         statuses = read_statuses(engine)
         answered = answered_parts(engine, as_of)
-        left = _not_answered(bundled.offers, answered, told_options(engine, answered, as_of))
+        left = _not_answered(bundled.offers, answered, listed_options(engine, answered, as_of))
         held = held_identities(engine, [identity_of(offer) for offer in left], as_of)
     others = replace(bundled, offers=tuple(offer for offer in left if identity_of(offer) not in held))
     others = others if as_of is None else others.as_of(as_of)
@@ -117,7 +117,7 @@ def load(
 
 
 def _not_answered(
-    bundled: Sequence[Offer], answered: Mapping[str, Collection[str]], options_told: Collection[tuple[str, str]]
+    bundled: Sequence[Offer], answered: Mapping[str, Collection[str]], listed_options: Collection[tuple[str, str]]
 ) -> list[Offer]:
     """Return the bundled offers that no part of a source has replaced.
 
@@ -127,7 +127,7 @@ def _not_answered(
 
     def is_replaced(offer: Offer) -> bool:
         parts = answered.get(offer.provider)
-        if not parts or (offer.provider, offer.purchase_option.value) not in options_told:
+        if not parts or (offer.provider, offer.purchase_option.value) not in listed_options:
             return False
         find = part_of.get(offer.provider)
         return find is None or find(offer) in parts

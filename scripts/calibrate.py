@@ -31,7 +31,7 @@ from fit.serving import serving_problem, stacks_problem
 from fit.solve import Fitted, log_constants
 from fit.training import training_problem
 
-from planner.measured.classes import STRANGER, family_of, row_class
+from planner.measured.classes import UNMEASURED, family_of, row_class
 from planner.measured.memory.predict import fits_device, memory_table
 from planner.measured.rows import shipped_rows
 from planner.measured.serving.predict import METRICS
@@ -159,7 +159,7 @@ def family_bands(problem: Problem, score: Score) -> dict[str, tuple[float, int]]
         sides = [side[name] for side in (known, strange) if len(side.get(name, ())) >= FEWEST_ROWS]
         near, far = sides[0], sides[-1]
         out[name] = spread_of(near), len(near)
-        out[f"{name}{STRANGER}"] = max(spread_of(near), spread_of(far)), len(far)
+        out[f"{name}{UNMEASURED}"] = max(spread_of(near), spread_of(far)), len(far)
     return out
 
 
@@ -197,7 +197,7 @@ def scores(
             if problem.weights[metric, index] > 0 and np.isfinite(found[metric, index]):
                 sort, error = row_class(problem.name, row, metric), float(found[metric, index])
                 far = split == "by block" if sort in SINGLE else is_stranger[index]
-                spread, _ = spreads.get(f"{sort}{STRANGER}" * far or sort) or spreads.get(sort, (0.0, 0))
+                spread, _ = spreads.get(f"{sort}{UNMEASURED}" * far or sort) or spreads.get(sort, (0.0, 0))
                 one = (problem.blocks[index], math.exp(error) - 1, abs(error) <= 1.2816 * spread)
                 classes.setdefault(sort, []).append(one)
                 if problem.name in ALL and metric < SPEED_METRICS:
@@ -291,7 +291,7 @@ def main() -> int:
         spreads = family_bands(problem, score) if name in ALL else bands(problem, left_out)
         near, far = bands(problem, score.by_group), bands(problem, score.by_block)
         for sort in SINGLE & near.keys() & far.keys():
-            spreads |= {sort: near[sort], f"{sort}{STRANGER}": max(near[sort], far[sort])}
+            spreads |= {sort: near[sort], f"{sort}{UNMEASURED}": max(near[sort], far[sort])}
         scored = [
             *scores(problem, "in sample", inside, spreads),
             *scores(problem, "by group", score.by_group, spreads, problem.groups),

@@ -30,7 +30,7 @@ PURCHASE = ("servers", "network", "install", "refresh")
 UNTAXED = (*PURCHASE, "resale")
 UNFINANCED = {"money.tax_share": 0.0, "money.financing": 0.0}
 """Overrides for costs before tax, paid in cash."""
-now, last, lead, life = (name(each) for each in ("month", "last_month", "lead_months", "own.life_months"))
+now, last, lead, life = (name(text) for text in ("month", "last_month", "lead_months", "own.life_months"))
 TAX = name("money.tax_share")
 RATE = name("money.loan_rate_share_per_year") / 12.0
 COST = 1.0 + name("own.install_share")

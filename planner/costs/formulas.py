@@ -1,4 +1,4 @@
-"""What an option costs month by month, as formulas: the one text that plan, portfolio, sensitivity, workbook and page read.
+"""What an option costs month by month, as the formulas that plan, portfolio, sensitivity, workbook and page share.
 
 Each item is written for one month (month 0 is today), so that a cell of a workbook can hold it as well as an array.
 

@@ -77,8 +77,8 @@ class EngineAddress:
                 text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
         return text
 
-    def said(self, error: BaseException) -> str:
-        """Return what an engine or its client ran into, in a line without secrets; gRPC's own words, also where Spark's client has wrapped them."""
+    def error_text(self, error: BaseException) -> str:
+        """Return an error of an engine or its client in one line without secrets; gRPC's own text, also where Spark's client wraps it."""
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         text = lines[0] if lines else type(error).__name__
         cause: BaseException | None = error

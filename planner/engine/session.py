@@ -72,15 +72,15 @@ class Engine:
             The engine gave up: its memory or disk is full, or its server is gone.
         """
         query = self.ibis.compile(expression)
-        with self.told():
+        with self.readable_errors():
             if self.spark is not None:
                 answer: ArrowTable = self.spark.sql(query).toArrow()
                 return answer
             return self.ibis.con.sql(query).to_arrow_table()
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Say what an engine of another's make ran into as an error that its user can mend."""
+    def readable_errors(self) -> Iterator[None]:
+        """Turn an error of the engine into one that the user can act on."""
         try:
             yield
         except GpuplanError:
@@ -94,7 +94,9 @@ class Engine:
                 raise
             is_gone = "RETRIES_EXCEEDED" in str(error)
             what = (
-                "the server does not answer any more" if is_gone else f"the engine gave up: {self.address.said(error)}"
+                "the server does not answer any more"
+                if is_gone
+                else f"the engine gave up: {self.address.error_text(error)}"
             )
             raise EngineError(what, hint=hint, where=f"--engine {self.address.shown}") from error
 
@@ -120,7 +122,7 @@ class Engine:
                 for batch in self.warehouse.to_pyarrow_batches(wanted):
                     file.write_batch(batch)
         except Exception as error:  # each client's own
-            raise EngineError(f"the table cannot be fetched: {self.address.said(error)}", where=name) from error
+            raise EngineError(f"the table cannot be fetched: {self.address.error_text(error)}", where=name) from error
 
     def put(self, name: str, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> None:
         """Make a small table known to the engine.
@@ -155,7 +157,7 @@ class Engine:
         import ibis
 
         query = self.ibis.compile(expression)
-        with self.told():
+        with self.readable_errors():
             if self.spark is not None:
                 self.spark.sql(query).persist().createOrReplaceTempView(name)
             else:
@@ -260,7 +262,7 @@ def _warehouse(address: EngineAddress, start: float) -> Engine:
         raise EngineError(f"the client of {parts.scheme} is not installed", hint=hint, where="--engine") from error
     except Exception as error:  # each client's own
         raise EngineError(
-            f"the warehouse cannot be opened: {address.said(error)}", where=f"--engine {address.shown}"
+            f"the warehouse cannot be opened: {address.error_text(error)}", where=f"--engine {address.shown}"
         ) from error
     return replace(_duckdb(read_address(None), start), address=address, warehouse=warehouse)
 
@@ -308,7 +310,7 @@ def _spark(address: EngineAddress, start: float) -> Engine:
             session.release_session_on_close = False
             session.stop()
         raise EngineError(
-            f"Spark Connect does not answer as it should: {address.said(error)}",
+            f"Spark Connect does not answer as it should: {address.error_text(error)}",
             hint=REFUSED_HINT if "UNAUTHENTICATED" in str(error) else "",
             where=f"--engine {address.shown}",
         ) from error
@@ -330,7 +332,11 @@ def _refuse_unless_answered(address: EngineAddress) -> None:
         with DefaultChannelBuilder(address.uri).toChannel() as channel:
             grpc.channel_ready_future(channel).result(timeout=ANSWER_TIMEOUT_S)
     except (OSError, grpc.FutureTimeoutError, PySparkException) as error:
-        why = "what listens there speaks no gRPC" if isinstance(error, grpc.FutureTimeoutError) else address.said(error)
+        why = (
+            "what listens there speaks no gRPC"
+            if isinstance(error, grpc.FutureTimeoutError)
+            else address.error_text(error)
+        )
         raise EngineError(
             f"no engine answers at {address.host}:{address.port}: {getattr(error, 'strerror', None) or why}",
             hint="start it (a local one to try: scripts/engine start), or leave --engine away",

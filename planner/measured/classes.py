@@ -39,16 +39,16 @@ _PREDICTED = {
 _TUNED = re.compile(r"vendor run|^(low-latency|balanced|high-throughput)\b")
 
 
-STRANGER = ".stranger"
-"""Ending of the band of rows whose software was measured by nobody on that chip with that method: they lie up to twice as far off."""
+UNMEASURED = ".stranger"
+"""Ending of the band of rows whose software nobody has measured on that chip with that method: their errors are up to twice as large."""
 _MEASURED = {
     "training": ("training", ("tokens_per_s_per_gpu",)),
     "serving": ("inference", ("out_tok_s_total", "tpot_ms", "ttft_ms", "prefill_tok_s")),
 }
-"""Of which rows families are told, and the columns of which one is filled where a row was measured."""
+"""Kinds of rows that are classed by family, with the columns of which at least one is filled in a measured row."""
 _OWN_CLASS = {"images": "image", "video": "video", "encode": "encode", "speech": "speech"}
-_TOLD_BY_ENGINE = frozenset({"encode", "speech", "video"})
-"""Work of which each table measures an engine of its own."""
+_CLASSED_BY_ENGINE = frozenset({"encode", "speech", "video"})
+"""Work whose tables each measure an engine of their own."""
 _SERVING_METRICS = ("", "", "ttft", "prefill")
 
 
@@ -75,7 +75,7 @@ def plain_row(row: Row) -> Row:
     >>> plain_row(clip)["load"]
     '832x480, 81 frames, 40 steps'
     """
-    found = dict(row) | {
+    plain = dict(row) | {
         "framework": row.get("engine", "") or row.get("framework", ""),
         "framework_version": row.get("engine_version", "") or row.get("framework_version", ""),
     }
@@ -87,16 +87,16 @@ def plain_row(row: Row) -> Row:
             f"{row['frames']} frames" if row.get("frames") else "",
             f"{row['steps']} steps" if row.get("steps") else "",
         )
-        # One request after another is the latency of one; what is served at once is stated by no row.
-        return found | {"load": ", ".join(part for part in parts if part), "kind": "diffusion", "images_per_s": ""}
+        # The rows measure one request after another, so they state a latency and no batch.
+        return plain | {"load": ", ".join(part for part in parts if part), "kind": "diffusion", "images_per_s": ""}
     if sort == "serving":
         live = number(row, "concurrency", "batch", default=1.0)
-        found |= {"load": "closed loop", "concurrency": f"{live:g}", "stack": row.get("stack", "") or _stack_of(row)}
+        plain |= {"load": "closed loop", "concurrency": f"{live:g}", "stack": row.get("stack", "") or _stack_of(row)}
         if metric == "decode_tok_s":
-            found["tpot_ms"] = f"{1000.0 * live / number(row, 'value'):.6g}" if number(row, "value") > 0 else ""
+            plain["tpot_ms"] = f"{1000.0 * live / number(row, 'value'):.6g}" if number(row, "value") > 0 else ""
         else:
-            found[metric] = row.get("value", "")
-    return found
+            plain[metric] = row.get("value", "")
+    return plain
 
 
 def _stack_of(row: Row) -> str:
@@ -212,10 +212,10 @@ def _engine_of(framework: str) -> str:
 def band_name(problem: str, row: Row, metric: int = 0) -> str:
     """Return the name under ``band.`` of the spread around a row's prediction: its class, or that of strangers to the fit."""
     sort = row_class(problem, row, metric)
-    if problem in _TOLD_BY_ENGINE:
-        return sort if _engine_of(row.get("framework", "")) in _known_engines() else f"{sort}{STRANGER}"
+    if problem in _CLASSED_BY_ENGINE:
+        return sort if _engine_of(row.get("framework", "")) in _known_engines() else f"{sort}{UNMEASURED}"
     if problem == "images":
-        return sort if _is_near_image(row) else f"{sort}{STRANGER}"
+        return sort if _is_near_image(row) else f"{sort}{UNMEASURED}"
     if problem not in _MEASURED or sort in {
         "train.campaign",
         "serve.default",
@@ -223,4 +223,4 @@ def band_name(problem: str, row: Row, metric: int = 0) -> str:
         "serve.submission",
     }:
         return sort
-    return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{STRANGER}"
+    return sort if family_of(row, problem) in _known_families(problem) else f"{sort}{UNMEASURED}"

@@ -65,9 +65,9 @@ def encode_table(rows: Sequence[Row]) -> tuple[RowTable[EncodeRates], dict[str, 
 def _texts(row: Row) -> tuple[float, float]:
     """Return the mean tokens of a text and the texts of a batch, NaN where the columns and the notes do not say."""
     text = f"{row.get('unit', '')} {row.get('notes', '')}".lower()
-    if found := re.search(r"requests of (\d+) \w+, ([\d,]+) tokens", text):
-        texts = float(found.group(1))
-        return float(found.group(2).replace(",", "")) / texts, texts
+    if match := re.search(r"requests of (\d+) \w+, ([\d,]+) tokens", text):
+        texts = float(match.group(1))
+        return float(match.group(2).replace(",", "")) / texts, texts
     about = re.search(r"about (\d+) tokens", text)
     stated = number(row, "input_len", default=float(about.group(1)) if about else math.nan)
     return stated * (_UNPADDED_SHARE if "padding is dropped" in text else 1.0), math.nan
@@ -166,8 +166,8 @@ def _piece_s(row: Row) -> float:
     text = row.get("notes", "").lower()
     if "long" in row.get("task", "") or number(row, "audio_seconds", default=0.0) > PIECE_S:
         return PIECE_S
-    if found := re.search(r"mean about (\d+(?:\.\d+)?) s", text):
-        return float(found.group(1))
+    if match := re.search(r"mean about (\d+(?:\.\d+)?) s", text):
+        return float(match.group(1))
     return next((seconds for name, seconds in _CLIP_S.items() if name in text), PIECE_S)
 
 

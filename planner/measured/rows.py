@@ -126,7 +126,7 @@ def number(row: Row, *names: str, default: float = float("nan")) -> float:
 @cache
 def _hosts() -> tuple[tuple[str, Accelerator], ...]:
     """Return hosts that no cloud sells as accelerators (Apple, Jetson, CPUs), with the pattern that names them."""
-    found = []
+    hosts = []
     for line in fact_rows("hosts"):
         chip = Accelerator(
             name=line["name"],
@@ -143,8 +143,8 @@ def _hosts() -> tuple[tuple[str, Accelerator], ...]:
             source=line["source"],
             retrieved_on=date.fromisoformat(line["retrieved_on"]),
         )
-        found.append((line["pattern"], chip))
-    return tuple(sorted(found, key=lambda item: -len(item[0])))
+        hosts.append((line["pattern"], chip))
+    return tuple(sorted(hosts, key=lambda item: -len(item[0])))
 
 
 def _is_detail(word: str, chip: Accelerator) -> bool:
@@ -165,10 +165,10 @@ def accelerator_of(name: str) -> Accelerator | None:
         if stated.issuperset(pattern.split()) and all(_is_detail(word, chip) for word in rest):
             return chip
     try:
-        found = resolve_all(name)
+        chips = resolve_all(name)
     except GpuplanError:
         return None
-    return found[0] if found else None
+    return chips[0] if chips else None
 
 
 def chip_of(row: Row) -> Accelerator:

@@ -116,7 +116,7 @@ def _plain(item: object) -> object:
     fields = getattr(item, "__dataclass_fields__", None)
     if fields is not None:
         return {name: _plain(getattr(item, name)) for name in fields}
-    return [_plain(one) for one in item] if isinstance(item, tuple) else item
+    return [_plain(entry) for entry in item] if isinstance(item, tuple) else item
 
 
 def file_report(
@@ -164,19 +164,19 @@ def groups_of(details: Sequence[Detail], tasks: Mapping[str, str]) -> tuple[Grou
     groups: dict[tuple[str, str], list[Detail]] = {}
     for item in details:
         groups.setdefault((tasks.get(item.id, ""), item.metric), []).append(item)
-    found = []
+    reports = []
     for (task, metric), items in sorted(groups.items()):
         scored = [item for item in items if item.relative_error_share is not None]
         errors = [abs(item.relative_error_share or 0.0) for item in scored]
         inside = [(item.low or 0.0) <= (item.expected or 0.0) <= (item.high or math.inf) for item in scored]
-        found.append(
+        reports.append(
             GroupReport(
                 task=task, metric=metric, rows=len(items), predicted=len(scored), refused=sum(item.predicted is None for item in items),
                 median_abs_relative_error_share=float(np.median(errors)) if errors else None,
                 in_band_share=float(np.mean(inside)) if inside else None,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(reports)
 
 
 def _grouped(details: Sequence[Detail], key: Callable[[Detail], str]) -> tuple[BlockReport, ...]:
@@ -184,12 +184,12 @@ def _grouped(details: Sequence[Detail], key: Callable[[Detail], str]) -> tuple[B
     for item in details:
         if item.relative_error_share is not None:
             groups.setdefault((key(item), item.metric), []).append(item)
-    found = []
+    reports = []
     for (name, metric), items in sorted(groups.items()):
         errors = np.asarray([item.relative_error_share for item in items], dtype=float)
         sizes = np.abs(errors)
         inside = [(item.low or 0.0) <= (item.expected or 0.0) <= (item.high or math.inf) for item in items]
-        found.append(
+        reports.append(
             BlockReport(
                 name=name, metric=metric, count=len(items), median_abs_relative_error_share=float(np.median(sizes)),
                 mean_abs_relative_error_share=float(sizes.mean()), p90_abs_relative_error_share=float(np.quantile(sizes, 0.9)),
@@ -197,4 +197,4 @@ def _grouped(details: Sequence[Detail], key: Callable[[Detail], str]) -> tuple[B
                 within_band_share=float(np.mean(inside)), worst_id=items[int(np.argmax(sizes))].id,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(reports)

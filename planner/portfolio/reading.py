@@ -140,7 +140,7 @@ def read_portfolio(sources: Sequence[str]) -> Portfolio:
 
 MOST_FILES = 100_000
 
-Found = tuple[str, str, dict[str, str | None], str, dict[str, Any] | None, str]
+FoundFile = tuple[str, str, dict[str, str | None], str, dict[str, Any] | None, str]
 """Id, team, tags, place, content (None where there is none), fault."""
 
 
@@ -149,7 +149,7 @@ def _said(content: dict[str, Any] | None, key: str) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _found(source: str) -> Iterator[Found]:
+def _found(source: str) -> Iterator[FoundFile]:
     path = Path(source)
     lower = source.lower()
     if path.is_dir():
@@ -186,7 +186,7 @@ def _inside(folder: Path) -> Iterator[Path]:
         yield file
 
 
-def _of_document(source: str, name: str, team: str) -> Found:
+def _of_document(source: str, name: str, team: str) -> FoundFile:
     try:
         document = read_document(source)
         work = anchored(validated(document, Workload), source)
@@ -198,7 +198,7 @@ def _of_document(source: str, name: str, team: str) -> Found:
     return name, team, {}, source, content, ""
 
 
-def _of_cells(cells: dict[str, Any], tags: Sequence[str], where: str, fault: str = "") -> Found:
+def _of_cells(cells: dict[str, Any], tags: Sequence[str], where: str, fault: str = "") -> FoundFile:
     kept = {tag: _text(cells.get(tag)) for tag in tags}
     content = None if fault else content_of_cells(cells)
     return _text(cells.get("id")) or "", _text(cells.get("team")) or "", kept, where, content, fault
@@ -208,7 +208,7 @@ def _text(value: object) -> str | None:
     return None if value is None or value == "" else str(value).strip()
 
 
-def _of_csv(path: Path) -> Iterator[Found]:
+def _of_csv(path: Path) -> Iterator[FoundFile]:
     name = str(path)
     is_packed = name.lower().endswith(".gz")
     try:
@@ -250,7 +250,7 @@ def _of_csv(path: Path) -> Iterator[Found]:
         raise InputError(f"cannot be read: {error.strerror or error}", where=name) from None
 
 
-def _of_sheet(path: Path) -> Iterator[Found]:
+def _of_sheet(path: Path) -> Iterator[FoundFile]:
     rows = sheet_rows(str(path), str(path))
     columns = [str(cell).strip() for cell in next(rows, [])]
     refuse_unknown_columns(columns, f"{path}:1")
@@ -259,7 +259,7 @@ def _of_sheet(path: Path) -> Iterator[Found]:
         yield _of_cells(dict(zip(columns, cells, strict=False)), tags, f"{path}:{number}")
 
 
-def _of_parquet(path: Path) -> Iterator[Found]:
+def _of_parquet(path: Path) -> Iterator[FoundFile]:
     name = str(path)
     import pyarrow as pa
     from pyarrow import parquet

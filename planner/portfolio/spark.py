@@ -160,7 +160,7 @@ def run_on_spark(
                 done(by_number[int(number)])
     except PySparkException as error:
         raise PortfolioError(
-            f"the cluster could not do it: {engine.address.said(error)}",
+            f"the cluster could not do it: {engine.address.error_text(error)}",
             where="--engine",
             hint="its workers need numpy, pandas, pyarrow, pydantic and pyyaml; what is done is kept",
         ) from error

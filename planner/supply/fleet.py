@@ -137,11 +137,11 @@ def estimate(
     """
     boxes = 1
     if machine.accelerator is not None:
-        each = max(1.0, machine.accelerator_count)
-        if count <= each:
+        per_machine = max(1.0, machine.accelerator_count)
+        if count <= per_machine:
             machine = replace(machine, accelerator_count=float(count))
         else:
-            boxes = math.ceil(count / each)
+            boxes = math.ceil(count / per_machine)
     else:
         boxes = count
     if isinstance(workload.work, GpuHours):
@@ -168,8 +168,8 @@ def _other_chip(work: GpuHours, machine: Machine) -> Refusal | None:
 
 def _stated(amounts: Amounts, machines: Sequence[Machine], able: Sequence[bool]) -> Fleets:
     """Return machines for stated accelerator hours: the count is the user's, nothing is modelled."""
-    each = np.array([max(machine.accelerator_count, 1.0) for machine in machines])[:, None]
-    count = np.where(np.array(able, dtype=bool)[:, None], np.ceil(amounts.gpus / each), 0.0)
+    per_machine = np.array([max(machine.accelerator_count, 1.0) for machine in machines])[:, None]
+    count = np.where(np.array(able, dtype=bool)[:, None], np.ceil(amounts.gpus / per_machine), 0.0)
     share = np.broadcast_to(amounts.hours_per_month / HOURS_PER_MONTH, count.shape)
     return Fleets(
         instance_count=count,

@@ -197,16 +197,16 @@ def cheapest_autoscaled(
         Targets that are tried, as shares of it, from the highest down.
     """
     low, high = 0, len(load_shares) - 1
-    found: dict[int, Autoscaled] = {}
+    outcomes: dict[int, Autoscaled] = {}
     while low <= high:
         middle = (low + high) // 2
         share = load_shares[middle]
         asked = replace(autoscaling, target_per_s=share * autoscaling.target_per_s)
-        found[middle] = autoscaled(
+        outcomes[middle] = autoscaled(
             requests, times, limits, asked, fixed_count=fixed_count, load_share=share, routing=routing
         )
-        low, high = (low, middle - 1) if found[middle].service.holds else (middle + 1, high)
-    return found[min(low, len(load_shares) - 1)]
+        low, high = (low, middle - 1) if outcomes[middle].service.holds else (middle + 1, high)
+    return outcomes[min(low, len(load_shares) - 1)]
 
 
 def staying_ready(

@@ -137,7 +137,7 @@ def _more(
 ) -> int | None:  # fmt: skip
     """Return how many replicas hold the limits, of up to twice as many."""
     part, replicas = sizes
-    found = fewest_replicas(
+    count = fewest_replicas(
         requests, times, limits, most=2 * part, least=part + 1, skipped_count=skipped, outcome_of=outcome_of
     )
-    return None if found is None else math.ceil(found * replicas / part)
+    return None if count is None else math.ceil(count * replicas / part)

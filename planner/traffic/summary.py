@@ -179,8 +179,8 @@ def _gaps(arrival_s: FloatArray, rate: float) -> list[Gap]:
     """Return the pauses, the longest first."""
     pauses = np.diff(arrival_s)
     places = np.flatnonzero(pauses > max(SHORTEST_GAP_S, GAP_RATIO / rate))
-    found = [Gap(start_s=float(arrival_s[place]), duration_s=float(pauses[place])) for place in places]
-    return sorted(found, key=lambda gap: -gap.duration_s)
+    gaps = [Gap(start_s=float(arrival_s[place]), duration_s=float(pauses[place])) for place in places]
+    return sorted(gaps, key=lambda gap: -gap.duration_s)
 
 
 def _hours(arrival_s: FloatArray, log: RequestLog, duration_s: float) -> tuple[float, ...]:

@@ -66,7 +66,9 @@ def table_source(engine: Engine, name: str) -> Source:
         else:
             schema = engine.ibis.con.sql(query).to_arrow_table().schema
     except Exception as error:  # each engine's own
-        raise UsageError(f"the engine cannot read this table: {engine.address.said(error)}", where=name) from error
+        raise UsageError(
+            f"the engine cannot read this table: {engine.address.error_text(error)}", where=name
+        ) from error
     return Source(name=name, path=name, form="table", columns=tuple(schema.names), kind="", schema=schema)
 
 
@@ -122,7 +124,7 @@ def relations_of(
     for number, group in enumerate(groups.values()):
         name = f"bill_{number}"
         is_text = group[0].form == "csv" or group[0].export is not None
-        with engine.told():
+        with engine.readable_errors():
             if group[0].form == "table":
                 _table_view(engine, name, group, folder)
             elif engine.is_spark:

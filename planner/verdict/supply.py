@@ -132,14 +132,14 @@ class Supply:
         for option in options:
             if option.fleet is not None and option.fleet.machine in kept:
                 sold[option.kind, option.binds, option.fleet.machine].append(option.id.removesuffix(SCALED_TO_ZERO))
-        ids = {each for found in sold.values() for each in found[:SELLERS_OF_A_MACHINE]}
-        rows = [row for row, each in enumerate(self.candidates.ids) if each in ids]
+        ids = {offer_id for sellers in sold.values() for offer_id in sellers[:SELLERS_OF_A_MACHINE]}
+        rows = [row for row, offer_id in enumerate(self.candidates.ids) if offer_id in ids]
         return replace(
             self,
             candidates=self.candidates.at(rows),
             servers=[server for server in self.servers if server.machine in kept],
-            free=[one for one in self.free if one.machine in kept],
-            held=[one for one in self.held if one.machine in kept],
+            free=[free for free in self.free if free.machine in kept],
+            held=[held for held in self.held if held.machine in kept],
         )
 
     def sized(self, workload: Workload) -> tuple[dict[Machine, Fleet], tuple[Refusal, ...]]:
@@ -189,7 +189,7 @@ class Supply:
         tuned = tuning_options(workload, work, parameters, numbers)
         free = free_options(self.free, fleets, workload, work, numbers)
         held = options_paid_already(self.held, fleets, others, workload, work, numbers, self.evidence.today,
-            share_of=lambda each: self._share_done(each, fleets[each.machine], workload),
+            share_of=lambda owned: self._share_done(owned, fleets[owned.machine], workload),
         )  # fmt: skip
         return ranked(self._well_founded([*others, *owned, *tuned, *free, *held]), constraints)
 

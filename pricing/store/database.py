@@ -287,9 +287,9 @@ class PostgresEngine:
                 connection.execute("set time zone 'UTC'")
                 yield connection
         except psycopg.Error as error:
-            raise StoreError(f"the PostgreSQL store failed: {self._told(error)}", where=self.uri) from None
+            raise StoreError(f"the PostgreSQL store failed: {self._without_password(error)}", where=self.uri) from None
 
-    def _told(self, error: BaseException) -> str:
+    def _without_password(self, error: BaseException) -> str:
         """Return the server's words without the pieces of a password that libpq took for something else."""
         text = _first_line(error)
         login = self._conninfo.partition("//")[2].rpartition("@")[0]

@@ -140,10 +140,10 @@ def answered_parts(engine: Engine, as_of: date | None = None) -> dict[str, set[s
     return parts
 
 
-def told_options(
+def listed_options(
     engine: Engine, answered: Mapping[str, Collection[str]], as_of: date | None = None
 ) -> set[tuple[str, str]]:
-    """Return provider and purchase option of all that answered parts have ever told, by the end of a day or at any time."""
+    """Return the provider and purchase option of every offer in the answered parts, up to the end of a day or at any time."""
     ever, values = "", list[datetime]()
     if as_of is not None:
         ever = "where offer_id in (select offer_id from price_change where seen_at <= ?)"

@@ -92,7 +92,7 @@ def test_no_token_is_in_what_the_server_or_the_client_says(monkeypatch: pytest.M
     monkeypatch.setenv("SPARK_CONNECT_AUTHENTICATE_TOKEN", TOKEN)
     for address in (given, read_address("sc://spark.example:443/;use_ssl=true")):
         engine = Engine(address=address, ibis=None, spark=_Refusing())
-        with pytest.raises(EngineError, match="the engine gave up") as told, engine.told():
+        with pytest.raises(EngineError, match="the engine gave up") as told, engine.readable_errors():
             engine.spark.sql("")
         with pytest.raises(UsageError) as of_table:
             table_source(engine, "main.billing.focus")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from planner.measured.classes import STRANGER, band_name
+from planner.measured.classes import UNMEASURED, band_name
 from planner.measured.rows import Row, shipped_rows
 from planner.measured.serving.predict import constants_of_rows, predict_serving, serving_table
 from planner.measured.serving.rows import is_overloaded, served_row, stack_of
@@ -164,10 +164,10 @@ def test_an_engine_that_nobody_measured_gets_what_engines_do_in_general_and_a_wi
     assert np.median(np.abs(np.log(strange / known))) < 0.15
     calibration = default_calibration()
     for sort in ("dense", "moe", "ttft", "consumer"):
-        assert calibration.value(f"band.serve.{sort}{STRANGER}") >= calibration.value(f"band.serve.{sort}")
+        assert calibration.value(f"band.serve.{sort}{UNMEASURED}") >= calibration.value(f"band.serve.{sort}")
     assert band_name("serving", rows[0]) == "serve.dense"
-    assert band_name("serving", renamed[0]) == "serve.dense" + STRANGER
-    assert band_name("serving", renamed[0], 2) == "serve.ttft" + STRANGER
+    assert band_name("serving", renamed[0]) == "serve.dense" + UNMEASURED
+    assert band_name("serving", renamed[0], 2) == "serve.ttft" + UNMEASURED
 
 
 @pytest.mark.parametrize(

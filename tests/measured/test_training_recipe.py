@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.measured.classes import STRANGER, band_name, family_of, row_class
+from planner.measured.classes import UNMEASURED, band_name, family_of, row_class
 from planner.measured.rows import Row, accelerator_of, architecture_of, machine_of
 from planner.measured.training.recipe import Recipe, recipe_of
 from planner.measured.verify import verify_rows
@@ -66,13 +66,13 @@ def test_software_that_nobody_measured_on_such_a_chip_is_a_stranger() -> None:
     assert family_of({**ROW, "framework": "NeMo 25.02"}) == ("megatron", "H100-SXM", "")
     assert band_name("training", {**ROW, "framework": "NeMo 25.02"}) == "train.dense"
     for unknown in ("a trainer of ours", ""):
-        assert band_name("training", {**ROW, "framework": unknown}) == "train.dense" + STRANGER
+        assert band_name("training", {**ROW, "framework": unknown}) == "train.dense" + UNMEASURED
 
 
 @pytest.mark.parametrize("name", ["dense", "fp8", "moe", "adapters", "consumer", "campaign"])
 def test_a_strangers_band_is_never_narrower(name: str) -> None:
     constants = default_calibration()
-    assert constants.value(f"band.train.{name}{STRANGER}") >= constants.value(f"band.train.{name}")
+    assert constants.value(f"band.train.{name}{UNMEASURED}") >= constants.value(f"band.train.{name}")
 
 
 def test_the_band_widens_from_known_software_to_strangers_and_on_to_chips_that_nobody_measured() -> None:

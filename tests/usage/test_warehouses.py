@@ -72,8 +72,8 @@ def test_what_a_warehouse_is_asked_is_a_plain_choice_of_columns(dialect: str) ->
 def test_no_password_of_a_warehouse_is_shown() -> None:
     address = read_address("trino://ann:secret%2B1@trino.example:8443/lake?token=hidden")
     assert address.shown == "trino://trino.example:8443/lake"
-    assert "secret" not in address.said(ValueError("no secret+1 and no hidden here"))
-    assert "hidden" not in address.said(ValueError("no secret+1 and no hidden here"))
+    assert "secret" not in address.error_text(ValueError("no secret+1 and no hidden here"))
+    assert "hidden" not in address.error_text(ValueError("no secret+1 and no hidden here"))
 
 
 def test_a_client_that_is_not_installed_is_named(capsys: pytest.CaptureFixture[str]) -> None:

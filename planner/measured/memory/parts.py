@@ -28,9 +28,9 @@ from planner.demand.parameters import (
 )
 from planner.measured.memory.presets import (
     Preset,
+    degree_of,
     preset_of,
     quantised_bytes,
-    stated_or_told,
     stated_trained_count,
     states_per_parameter,
 )
@@ -160,9 +160,9 @@ def parts_of(row: Row, arch: Architecture) -> MemoryParts:
     quantization = row.get("quantization", "").lower() or ("nf4" if kind == "qlora" else "")
     if kind == "inference":
         return _inference(row, arch, preset, quantization, tags)
-    t, p, c, e = (max(1.0, stated_or_told(row, name)) for name in ("tp", "pp", "cp", "ep"))
+    t, p, c, e = (max(1.0, degree_of(row, name)) for name in ("tp", "pp", "cp", "ep"))
     count = max(1.0, number(row, "n_gpus", default=t * p * c))
-    seq = stated_or_told(row, "seq_len", stated_or_told(row, "seq", 0.0))
+    seq = degree_of(row, "seq_len", degree_of(row, "seq", 0.0))
     run = _Run(
         row=row, arch=arch, framework=framework, preset=preset, kind=kind, quantization=quantization, tensor=t, pipeline=p,
         context=c, expert=e, data=number(row, "dp", default=0.0) or max(1.0, count / (t * p * c)), count=count,
@@ -198,7 +198,7 @@ def _adapter_states(run: _Run) -> float:
     """Return a frozen base with its adapters' weights, gradients and moments."""
     states = states_per_parameter(run.row, run.preset)
     held = _base_bytes(run.arch, run.quantization, states[0], run.preset) * run.local_share
-    rank = int(stated_or_told(run.row, "lora_rank", 16.0))
+    rank = int(degree_of(run.row, "lora_rank", 16.0))
     trained = stated_trained_count(run.row) or lora_parameter_count(run.arch, rank, all_linear=run.preset.all_linear)
     if run.says("method", "offload"):
         # Of weights in host memory a set number lives here, beside a bucket for exchange and the tables when used.
@@ -291,8 +291,8 @@ def _base_bytes(arch: Architecture, quantization: str, wide: float, preset: Pres
 
 def _inference(row: Row, arch: Architecture, preset: Preset, quantization: str, tags: list[str]) -> MemoryParts:
     """Return weights with the caches of the sequences, and the widest tensors of a prompt."""
-    t = max(1.0, stated_or_told(row, "tp"))
-    tokens = number(row, "micro_batch", default=1.0) * stated_or_told(row, "seq_len", _PROMPT_TOKENS)
+    t = max(1.0, degree_of(row, "tp"))
+    tokens = number(row, "micro_batch", default=1.0) * degree_of(row, "seq_len", _PROMPT_TOKENS)
     width = 2.0 * (4.0 * arch.hidden + 2.0 * max(arch.ffn, arch.expert_ffn)) / t
     wide = 4.0 if row.get("precision", "").startswith("fp32") else 2.0
     return MemoryParts(

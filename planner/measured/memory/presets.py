@@ -160,14 +160,14 @@ def quantised_bytes(name: str) -> float | None:
 
 def stated_trained_count(row: Row) -> float | None:
     """Return how many parameters learn where the notes say it (``trainable 9175040``)."""
-    found = re.search(r"trainable (\d+)", row.get("notes", ""))
-    return float(found.group(1)) if found else None
+    match = re.search(r"trainable (\d+)", row.get("notes", ""))
+    return float(match.group(1)) if match else None
 
 
-def stated_or_told(row: Row, name: str, default: float = 1.0) -> float:
-    """Return a degree that its column states, else one that the words of the row tell (``TP2 seq8192``)."""
+def degree_of(row: Row, name: str, default: float = 1.0) -> float:
+    """Return a degree from its column, or from the text of the row (``TP2 seq8192``)."""
     stated = number(row, name, default=0.0)
     if stated:
         return stated
-    found = re.search(rf"\b{name}\s*=?\s*(\d+)", f"{row.get('notes', '')} {row.get('sharding', '')}".lower())
-    return float(found.group(1)) if found else default
+    match = re.search(rf"\b{name}\s*=?\s*(\d+)", f"{row.get('notes', '')} {row.get('sharding', '')}".lower())
+    return float(match.group(1)) if match else default

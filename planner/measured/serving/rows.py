@@ -1,8 +1,4 @@
-"""Serving rows: what the columns of one measured row say of engine, layout, load and formats, in the words of the formulas.
-
-Tables are told apart by their conventions: who says tensor parallel and who says cores, what "offline" leaves open, which
-format a model that is published in 4 bits runs in. Nothing here is fitted.
-"""
+"""Serving rows: engine, layout, load and formats of a measured row, read by the conventions of its table."""
 
 from __future__ import annotations
 

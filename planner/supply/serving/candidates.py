@@ -357,17 +357,17 @@ def _most_requests(
     """Return the requests under way that the memory holds: of mean length, on the mean at the percentile among others, and alone."""
     met, deviation = cached_tokens_under_way(demand.spread, demand.input_tokens, demand.output_tokens)
     asked = demand.input_tokens, demand.input_tokens + demand.output_tokens
-    prompt, whole, middle, each, wider = (
+    prompt_bytes, whole_bytes, middle_bytes, met_bytes, wider_bytes = (
         cached_bytes_per_request(model, split, stages, tokens) for tokens in (*asked, sum(asked) / 2.0, met, met + deviation)
     )  # fmt: skip
     # With several stages, that many batches are under way at once.
-    most = np.minimum(np.floor(budget / middle) * (group / split), demand.most_request_count) / stages
+    most = np.minimum(np.floor(budget / middle_bytes) * (group / split), demand.most_request_count) / stages
     late, alone = (
-        np.minimum(most_under_way(budget, prompt, each, wider - each, demand.spread, replicas=many) * (group / split), demand.most_request_count)
+        np.minimum(most_under_way(budget, prompt_bytes, met_bytes, wider_bytes - met_bytes, demand.spread, replicas=many) * (group / split), demand.most_request_count)
         / stages
         for many in (math.inf, 1.0)
     )  # fmt: skip
-    return np.where(budget >= whole, np.maximum(most, 1.0), -1.0), late, alone
+    return np.where(budget >= whole_bytes, np.maximum(most, 1.0), -1.0), late, alone
 
 
 def within_bounds(asked: FloatArray, peak_per_s: FloatArray | float, demand: Demand) -> FloatArray:

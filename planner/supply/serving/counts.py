@@ -33,11 +33,11 @@ class Loop:
 
         `prompts_s` is the time in which the prompts before one's own are read; whom the batch has no room for waits for an answer's end.
         """
-        users, each = demand.user_count / self.replica_count, self.rate_per_s / self.replica_count
-        if each <= 0.0:
-            return prompts_s, each
+        users, rate_per_s = demand.user_count / self.replica_count, self.rate_per_s / self.replica_count
+        if rate_per_s <= 0.0:
+            return prompts_s, rate_per_s
         at_work = min(self.batch_count * stages, users)
-        slower = at_work / (at_work / each + prompts_s)
+        slower = at_work / (at_work / rate_per_s + prompts_s)
         return prompts_s + (users - at_work) / slower, slower
 
 
@@ -52,9 +52,9 @@ def loop_of(prospects: Prospects, pick: int, demand: Demand, replicas: int) -> L
     working = max(min(replicas, int(demand.user_count)), 1)
     if replicas < 1 or most < 1.0 / stages or not (rates > 0).all():
         return Loop(replica_count=working, batch_count=1.0, rate_per_s=0.0)
-    each = demand.user_count / (working * stages)
-    batch = min(max(each, 1.0), max(most, 1.0))
-    rate = float(np.interp(batch, BATCHES, rates)) * working * min(each / batch, 1.0)
+    per_batch = demand.user_count / (working * stages)
+    batch = min(max(per_batch, 1.0), max(most, 1.0))
+    rate = float(np.interp(batch, BATCHES, rates)) * working * min(per_batch / batch, 1.0)
     return Loop(replica_count=working, batch_count=batch, rate_per_s=rate)
 
 

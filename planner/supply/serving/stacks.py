@@ -58,8 +58,8 @@ class ServingStack:
 
 
 _STACKS: Mapping[str, ServingStack] = {
-    one.name: one
-    for one in (
+    stack.name: stack
+    for stack in (
         ServingStack(name="default", tags=_DEFAULTS, band="serve.default"),
         ServingStack(name="vllm", tags=_DEFAULTS, band="serve.default"),
         # "Max running requests is reset to 48 for speculative decoding" (SGLang's server arguments, 2025 and 2026).

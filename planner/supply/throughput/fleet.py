@@ -1,7 +1,4 @@
-"""Throughput fleets: documents to vectors, and images: independent pieces, many at once, no talk between accelerators.
-
-The time of a document stands in `planner.supply.throughput.encoders`, that of an image in `planner.supply.throughput.images`.
-"""
+"""Fleets for documents and images: independent pieces of work, which need no communication between accelerators."""
 
 from __future__ import annotations
 

@@ -334,8 +334,8 @@ def _routing_s(model: TrainedModel, layout: TrainingLayout, tokens: ArrayLike) -
     """Return the time in which `tokens` tokens travel to their experts and back, forward and backward, in 16 bit."""
     volume = 2.0 * np.asarray(tokens, dtype=float) * model.experts_per_token * model.hidden
     e = layout.expert
-    one = all_to_all_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
-    return np.asarray(4.0 * model.moe_layers / layout.pipeline * one, dtype=float)
+    exchange_s = all_to_all_s(volume, e, layout.expert_bytes_per_s, layout.expert_latency_s)
+    return np.asarray(4.0 * model.moe_layers / layout.pipeline * exchange_s, dtype=float)
 
 
 def training_constants(

@@ -39,8 +39,8 @@ class Trainer:
 
 
 _TRAINERS: Mapping[str, Trainer] = {
-    one.name: one
-    for one in (
+    trainer.name: trainer
+    for trainer in (
         Trainer(name="megatron", splits_layers=True, chunks_loss=True),
         Trainer(name="nemo", splits_layers=True, chunks_loss=True),
         Trainer(name="fsdp"),
