@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 HOURS_PER_MONTH = 730.0
 """Clock hours of a mean month, 8,760 / 12."""
+SECONDS_PER_DAY = 86_400.0
 
 
 def utc_now() -> datetime:

@@ -25,9 +25,9 @@ WHOLE_MONTHS = frozenset({"own.life_months", "own.lead_time_months", "money.loan
 """Assumptions that are whole months."""
 NUMBERS: dict[type, list[str]] = {
     inputs: [
-        each.name
-        for each in fields(inputs)
-        if each.name not in {"kind", "site", "bridge", "option_id", "takes_over_id"}
+        field.name
+        for field in fields(inputs)
+        if field.name not in {"kind", "site", "bridge", "option_id", "takes_over_id"}
     ]
     for inputs in (RentInputs, BuyInputs, TokenInputs, Bridge)
 }

@@ -54,8 +54,7 @@ from planner.demand.workload import (
     Workload,
 )
 from planner.notes import Note, NoteCode
-
-_SECONDS_PER_DAY = 86_400.0
+from pricing.clock import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +247,7 @@ def _shown(workload: Workload, work: Diffusion | Video, arch: Architecture, base
     )
     flop = float(image_flop(arch, work.width * work.height, work.steps, guided=work.guided, frames=frames))
     base = replace(base, least_memory_bytes=_least_weights(workload, arch))
-    return _service(base, unit, flop, per_day / _SECONDS_PER_DAY, work.profile)
+    return _service(base, unit, flop, per_day / SECONDS_PER_DAY, work.profile)
 
 
 def _tuned(workload: Workload, work: FinetuneImages, arch: Architecture, base: Requirements) -> Requirements:

@@ -55,7 +55,7 @@ def draft_of_axolotl(content: Mapping[str, Any]) -> Draft:
     work |= _optimizer(content.get("optimizer"))
     if sharded := content.get("deepspeed") or content.get("fsdp") or content.get("fsdp_config"):
         remarks.append(f"Sharded today by {'DeepSpeed' if content.get('deepspeed') else 'FSDP'} ({_short(sharded)}).")
-    work["offload"] = "offload" in str(content.get("deepspeed")) or _says_yes(content, "fsdp_config", "offload")
+    work["offload"] = "offload" in str(content.get("deepspeed")) or _offloads(content, "fsdp_config")
     return Draft("finetune", {**_model(content.get("base_model")), "stack": "axolotl"}, work, tuple(remarks))
 
 
@@ -118,15 +118,15 @@ def draft_of_deepspeed(content: Mapping[str, Any]) -> Draft:
     if batch := _positive(content.get("train_batch_size")):
         remarks.append(f"Sequences of one step: {batch:g}; global_batch_tokens_m is that times their length, in 1e6.")
     work: dict[str, Any] = {"method": "full", **_optimizer((content.get("optimizer") or {}).get("type"))}
-    work["offload"] = _says_yes(content, "zero_optimization", "offload")
+    work["offload"] = _offloads(content, "zero_optimization")
     shared = {"stack": "deepspeed", **({"precision": formats[0]} if formats else {})}
     return Draft("finetune", shared, work, tuple(remarks))
 
 
-def _says_yes(content: Mapping[str, Any], part: str, word: str) -> bool:
-    """Tell whether a key of a part with this word in its name is on: true, or a device other than none."""
+def _offloads(content: Mapping[str, Any], part: str) -> bool:
+    """Tell whether a section turns on any kind of offload: true, or a device other than none."""
     section = content.get(part)
-    values = [value for key, value in section.items() if word in key] if isinstance(section, Mapping) else []
+    values = [value for key, value in section.items() if "offload" in key] if isinstance(section, Mapping) else []
     return any(value.get("device", "none") != "none" if isinstance(value, Mapping) else bool(value) for value in values)
 
 

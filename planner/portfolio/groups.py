@@ -32,7 +32,6 @@ SIZE_KEYS: Mapping[str, frozenset[str]] = {
 }
 """What of each kind's section only decides how many machines it takes."""
 TRAINING = frozenset({"pretrain", "finetune"})
-SECONDS_PER_DAY = 86_400.0
 
 
 def _shape(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -31,8 +31,7 @@ from planner.demand.workload import (
 )
 from planner.notes import Note, NoteCode
 from planner.supply.machines import Fleet, Layout, Machine, MemoryUse, Performance, Range, Refusal
-
-_SECONDS_PER_DAY = 86_400.0
+from pricing.clock import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +75,9 @@ def _numbers(workload: Workload) -> tuple[float, float, float, float, float, flo
         case Serve():
             mean, peak = work.requests_per_s, peak_requests_per_s(work)
         case Diffusion():
-            mean = work.images_per_day / _SECONDS_PER_DAY
+            mean = work.images_per_day / SECONDS_PER_DAY
         case Video():
-            mean = work.clips_per_day / _SECONDS_PER_DAY
+            mean = work.clips_per_day / SECONDS_PER_DAY
         case EmbedService():
             mean = work.documents_per_s
         case Batch():

@@ -111,8 +111,6 @@ class Bill:
         Those that were needed.
     skus : tuple of Sku
         What was found.
-    span_hours : int
-        Longest charge; above 1 the bill is coarser than an hour.
     first_hour, end_hour : int or None
         Of all use in the bill, of accelerators or not, since 1970: the time that the bill is of. None where no charge of
         use is of a day or less.
@@ -134,7 +132,6 @@ class Bill:
     versions: tuple[str, ...]
     rates: Mapping[str, Rate]
     skus: tuple[Sku, ...]
-    span_hours: int
     faults: tuple[Fault, ...]
     notes: tuple[Note, ...] = field(default=())
     checks: tuple[Check, ...] = field(default=())

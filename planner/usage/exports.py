@@ -40,15 +40,6 @@ class Export:
     synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
-def _date_and_next(column: str) -> tuple[str, str]:
-    """Return a day (written by Americans too) and the day after it."""
-    iso = f"CASE WHEN {column} LIKE '__/__/____%' THEN CONCAT(SUBSTR({column}, 7, 4), '-', SUBSTR({column}, 1, 2), '-', SUBSTR({column}, 4, 2)) ELSE SUBSTR({column}, 1, 10) END"
-    return (
-        f"CONCAT({iso}, 'T00:00:00Z')",
-        f"CONCAT(SUBSTR(CAST(CAST({iso} AS DATE) + INTERVAL 1 DAY AS STRING), 1, 10), 'T00:00:00Z')",
-    )
-
-
 def quoted_text(text: str) -> str:
     """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
@@ -106,7 +97,11 @@ AWS = Export(
         "Tags": "[resource_tags]",
     },
 )
-AZURE_BEGIN, AZURE_END = _date_and_next("CAST([date] AS STRING)")
+_AZURE_DATE = "CAST([date] AS STRING)"
+_AZURE_DAY = f"CASE WHEN {_AZURE_DATE} LIKE '__/__/____%' THEN CONCAT(SUBSTR({_AZURE_DATE}, 7, 4), '-', SUBSTR({_AZURE_DATE}, 1, 2), '-', SUBSTR({_AZURE_DATE}, 4, 2)) ELSE SUBSTR({_AZURE_DATE}, 1, 10) END"
+"""A day, which an American export writes as month/day/year."""
+AZURE_BEGIN = f"CONCAT({_AZURE_DAY}, 'T00:00:00Z')"
+AZURE_END = f"CONCAT(SUBSTR(CAST(CAST({_AZURE_DAY} AS DATE) + INTERVAL 1 DAY AS STRING), 1, 10), 'T00:00:00Z')"
 MODEL = "COALESCE([pricing_model], '')"
 AZURE = Export(
     name="Azure cost details",

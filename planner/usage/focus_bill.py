@@ -120,7 +120,6 @@ def read_bill(
         versions=tuple(sorted({s.export.name if s.export else version_of(s.columns) for s in whole})),
         rates={name: usd_rates[name] for name in sorted({row["currency"] for row in readable}) if name != "USD"},
         skus=tuple(dict.fromkeys(sku for sku in skus.values() if sku.basis != PLAN_SKU)),
-        span_hours=hours.longest,
         faults=tuple(faults),
         notes=tuple(notes),
         checks=tuple(checks),

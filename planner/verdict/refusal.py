@@ -18,9 +18,9 @@ from planner.supply.candidates import Candidates, find_candidates
 from planner.supply.machines import Fleet, Machine, Refusal
 from planner.verdict.supply import Supply
 from pricing.catalog import Catalog, FunnelStep
+from pricing.clock import SECONDS_PER_DAY
 from pricing.errors import NoPricesError
 
-SECONDS_PER_DAY = 86_400.0
 SIEVES = {
     "interconnect": "with a fast enough interconnect",
     "precision": "with a number format that the work allows",

@@ -144,13 +144,6 @@ def known_hardware(provider: str) -> Mapping[str, Hardware]:
     }
 
 
-def known_regions(provider: str) -> tuple[str, ...]:
-    """Return the regions of a provider that has no list of them for everyone."""
-    from pricing.facts.regions import regions
-
-    return tuple(sorted(region for name, region in regions() if name == provider and region != "global"))
-
-
 def hardware_of(  # noqa: PLR0913 - what a source may state
     provider: str,
     instance_type: str,

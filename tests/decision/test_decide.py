@@ -57,7 +57,7 @@ def _bill(level: np.ndarray, usd_per_gpu_hour: float, *, unused: float = 0.0, gp
     }
     return Bill(
         table=HourTable(hour, codes, words, values), rows=2 * hours, gpu_rows=2 * hours, unreadable_rows=0, copied_rows=0,
-        effective_usd=float(usd.sum()), apart=(), versions=("1.2",), rates={}, skus=(), span_hours=1, faults=(),
+        effective_usd=float(usd.sum()), apart=(), versions=("1.2",), rates={}, skus=(), faults=(),
     )  # fmt: skip
 
 

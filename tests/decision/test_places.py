@@ -40,7 +40,7 @@ def _bill(*parts: tuple[tuple[str, str, str], np.ndarray, float, str]) -> Bill:
     values = {"gpu_hours": hours, "effective_usd": usd, "list_usd": usd, "contracted_usd": usd, "billed_usd": usd}
     return Bill(
         table=HourTable(rows[0], codes, words, values), rows=len(hours), gpu_rows=len(hours), unreadable_rows=0, copied_rows=0,
-        effective_usd=float(usd.sum()), apart=(), versions=("1.2",), rates={}, skus=(), span_hours=1, faults=(),
+        effective_usd=float(usd.sum()), apart=(), versions=("1.2",), rates={}, skus=(), faults=(),
     )  # fmt: skip
 
 

@@ -46,8 +46,6 @@ class Capacity:
         Largest request rate within all limits; -1 where no batch size keeps them.
     column : IntArray
         The batch size of that rate.
-    full_rate : FloatArray
-        Largest rate that memory allows, whatever the limits: beyond it the queue grows without end.
     planned_rate : FloatArray
         What may be planned: within the limits, and no more than the planned share of the full rate; -1 as for `rate`.
     alone_rate : FloatArray
@@ -58,7 +56,6 @@ class Capacity:
 
     rate: FloatArray
     column: IntArray
-    full_rate: FloatArray
     planned_rate: FloatArray
     alone_rate: FloatArray
     fits: BoolArray
@@ -150,7 +147,6 @@ def _within(
     return Capacity(
         rate=rate,
         column=np.asarray(best, dtype=np.int64),
-        full_rate=full,
         planned_rate=np.minimum(rate, full * demand.load_share),
         alone_rate=np.minimum(rate, full * demand.load_share),
         fits=np.asarray(fits.any(axis=1), dtype=np.bool_),

@@ -1,14 +1,7 @@
 """Adapters of image and video models: the time of a training step and the memory it takes.
 
-A step over frozen weights is a forward pass and a backward pass to the activations, which costs as much; with gradient checkpointing one
-forward pass more. Trainers launch kernel by kernel, and autograd, the adapters and the optimizer launch several kernels where inference
-launches one, so that small models are paced by the host:
-
-``t = p (0.85 t_gpu + 5 t_host l)``, p = 2 or 3 passes, l = 1 for 16-bit weights and more where each matrix is widened before its product.
-
-Between blocks a checkpoint keeps the hidden state; without checkpointing all inputs of all products stay. Fitted on the 86 rows of
-SimpleTuner's table (`planner.measured.training.steps`) but for two models that its own rows set apart, PixArt (attention without a fused kernel) and SANA
-(linear attention). Left out by model the step is missed by 23 % (median), all models by 41 %.
+The constants are fitted on the 86 rows of SimpleTuner's table (`planner.measured.training.steps`), without two models that differ: PixArt
+(attention without a fused kernel) and SANA (linear attention). Left out by model the step is missed by 23 % (median), all models by 41 %.
 """
 
 from __future__ import annotations
@@ -60,7 +53,14 @@ def _prefix(arch: Architecture) -> str:
 def tuning_step_s(
     arch: Architecture, work: FinetuneImages, base: str, machines: Sequence[Machine], hw: Hardware, calibration: Calibration
 ) -> FloatArray:  # fmt: skip
-    """Return the seconds of a step of each machine's accelerator, over frozen weights of a format."""
+    """Return the seconds of a step of each machine's accelerator, over frozen weights of a format.
+
+    A step over frozen weights is a forward pass and a backward pass to the activations, which costs as much; with gradient checkpointing one
+    forward pass more. Trainers launch kernel by kernel, and autograd, the adapters and the optimizer launch several kernels where inference
+    launches one, so that small models are paced by the host:
+
+    ``t = p (0.85 t_gpu + 5 t_host l)``, p = 2 or 3 passes, l = 1 for 16-bit weights and more where each matrix is widened before its product.
+    """
     assert arch.diffusion is not None
     pixels = float(work.width * work.height)
     worked = latent_pixels(arch, pixels, float(work.frames))
@@ -80,7 +80,10 @@ def tuning_step_s(
 
 
 def tuning_bytes(arch: Architecture, work: FinetuneImages, base: str) -> tuple[float, float]:
-    """Return the bytes of frozen weights, and of all that a step keeps beside them."""
+    """Return the bytes of frozen weights, and of everything else that a step keeps.
+
+    Between blocks a checkpoint keeps the hidden state; without checkpointing all inputs of all products stay.
+    """
     assert arch.diffusion is not None
     worked = latent_pixels(arch, float(work.width * work.height), float(work.frames))
     weights = denoiser_bytes(arch, base)

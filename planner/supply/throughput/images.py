@@ -1,16 +1,4 @@
-"""Images: how long a denoising step and a whole image take on one accelerator, from work, memory traffic and launches.
-
-A step of a batch launches the denoiser's blocks one after another. The accelerator needs
-
-``t_gpu = (C_linear / F + C_attention / F_16) / eta + C v / W + weights / W + n t_b``
-
-that is arithmetic at the rate that the chip sustains (16-bit products of attention stay 16 bit when weights are fp8), the
-activations that go to memory and back (v bytes a FLOP: unfused norms and activations write each tensor several times,
-which is why a compiler gains more on a chip of little bandwidth), the weights, and the start and tail of n blocks. A host
-that launches kernel by kernel runs ahead of the accelerator, so whichever is slower sets the pace:
-``t = (t_gpu^4 + (n t_h)^4)^(1/4)``; a captured graph (compiled, TensorRT) has no host time. Decoding the latent follows.
-Sources: Williams et al. 2009 (roofline); eta, v, t_b and t_h from measured rows (`planner.measured.images`).
-"""
+"""Images: how long a denoising step and a whole image take on one accelerator, from work, memory traffic and launches."""
 
 from __future__ import annotations
 
@@ -197,6 +185,17 @@ def step_time(
     batch: ArrayLike = 1.0,
 ) -> StepTime:
     """Return the seconds of one denoising step of a whole batch, and of its parts.
+
+    A step of a batch launches the denoiser's blocks one after another. The accelerator needs
+
+    ``t_gpu = (C_linear / F + C_attention / F_16) / eta + C v / W + weights / W + n t_b``
+
+    that is arithmetic at the rate that the chip sustains (16-bit products of attention stay 16 bit when weights are fp8), the
+    activations that go to memory and back (v bytes a FLOP: unfused norms and activations write each tensor several times,
+    which is why a compiler gains more on a chip of little bandwidth), the weights, and the start and tail of n blocks. A host
+    that launches kernel by kernel runs ahead of the accelerator, so whichever is slower sets the pace:
+    ``t = (t_gpu^4 + (n t_h)^4)^(1/4)``; a captured graph (compiled, TensorRT) has no host time. Decoding the latent follows.
+    Sources: Williams et al. 2009 (roofline); eta, v, t_b and t_h from measured rows (`planner.measured.images`).
 
     Parameters
     ----------

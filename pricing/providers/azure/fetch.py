@@ -16,7 +16,6 @@ from urllib.parse import parse_qsl, urlsplit
 from pricing.clock import utc_now
 from pricing.providers.client import Http, brief, side_by_side
 from pricing.providers.contract import Fetched, RawPage, Request, SourceError, client_library, is_loopback
-from pricing.providers.hardware import known_regions
 
 RETAIL_URL: Final = "https://prices.azure.com"
 RETAIL_PATH: Final = "/api/retail/prices"
@@ -57,7 +56,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
         if isinstance(answer, RawPage):
             locations.update(place.lower() for row in answer.body for place in row["locations"])
         yield answer
-    wanted = list(request.regions) or sorted(locations) or list(known_regions("azure"))
+    wanted = list(request.regions) or sorted(locations) or _known_regions()
     with Http(request) as http:
         jobs = {f"prices/{name}": partial(_prices, request, http, name) for name in wanted}
         yield from side_by_side(request, jobs, workers=WORKERS)
@@ -169,3 +168,10 @@ def _size_row(size: Any) -> dict[str, Any]:  # noqa: ANN401 - a model of the SDK
 
 def _word(value: object) -> str:
     return str(getattr(value, "value", value) or "")
+
+
+def _known_regions() -> list[str]:
+    """Return the regions among the facts, for use without a list from Azure."""
+    from pricing.facts.regions import regions
+
+    return sorted(region for name, region in regions() if name == "azure" and region != "global")

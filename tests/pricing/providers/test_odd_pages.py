@@ -74,7 +74,7 @@ def test_azures_prices_need_no_sizes(odd: Callable[[bytes], bytes], ask: Ask) ->
 
 @pytest.mark.slow
 def test_sizes_that_break_off_at_a_later_page_cost_no_region(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pricing.providers.azure.fetch.known_regions", lambda _name: ("eastus", "westeurope"))
+    monkeypatch.setattr("pricing.providers.azure.fetch._known_regions", lambda: ["eastus", "westeurope"])
     with AzureCloud() as cloud:
         cloud.faults.append(Fault(match="Microsoft.Compute/skus", skip=1, cut_bytes=40, times=999))
         gathered = ask("azure", cloud)
