@@ -30,7 +30,7 @@ from planner.supply.throughput.encoders import (
 _USUAL_BATCH = 64.0
 """Texts at once under an unlimited queue, where a table does not state it."""
 _UNPADDED_SHARE = 0.5
-"""Of the longest length, the mean of what is left where padding is dropped (SQuAD in MLPerf)."""
+"""Mean length over longest length, where padding is dropped (SQuAD in MLPerf)."""
 _ENGINES = (
     (("tensorrt",), "@tensorrt"), (("neuron",), "@neuron"), (("infinity", "text-embeddings", "tei", "vllm", "endpoint"), "@engine"),
     (("sentence-transformers", "candle", "ollama", "llama.cpp"), "@eager"),

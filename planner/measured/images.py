@@ -36,7 +36,7 @@ _COMPILED = ("compile", "stable-fast", "oneflow", "flax", "tensorrt", "neuron")
 """Words of a framework that replays a graph instead of launching kernel by kernel."""
 _ENGINES = {"tensorrt": "@tensorrt", "neuron": "@neuron", "lightx2v": "@lightx2v"}
 _CACHES = ("cache", "taylorseer")
-"""Words of what skips steps whose result hardly changes: how many it skipped no table tells."""
+"""Names of methods that skip steps whose result hardly changes; no table says how many steps were skipped."""
 _WEIGHT_ONLY = ("weights", "base", "storage", "nf4", "gguf", "bitsandbytes", "quanto", "layerwise")
 """Words of weights that are stored narrow and multiplied in 16 bit."""
 _HALF_SUMS = ("stable-fast", "oneflow", "tensorrt", "flumina", "flux-fp8-api")
@@ -61,7 +61,7 @@ def image_table(rows: Sequence[Row]) -> tuple[RowTable[ImageRates], dict[str, st
 
 
 def _model_and_size(row: Row) -> tuple[Architecture, float]:
-    """Return the model of a row, and its pixels: stated beside the name, in the load or in the notes."""
+    """Return the model of a row and its pixels, from the name, the load or the notes."""
     text = " ".join([row.get("model", ""), row.get("load", ""), row.get("notes", "")])
     size = re.search(r"(\d{3,4})x(\d{3,4})", text)
     name = re.sub(r"\s*\d{3,4}x\d{3,4}", "", row.get("model", ""))

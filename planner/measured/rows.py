@@ -261,7 +261,7 @@ def row_table(
 
 
 def predicted_rows(rows: Sequence[Row], predict: Callable[[Row], float]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return what is predicted for each row by its id, and why the others have none."""
+    """Return the prediction for each row by its id, and why other rows have none."""
     kept, refusals = kept_rows(rows, lambda row: (row["id"], predict(row)))
     return dict(kept), refusals
 

@@ -243,7 +243,7 @@ def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tu
         values = predict(table, table.constants(calibration, names))
     if sort != "images":
         return {row["id"]: float(value) for row, value in zip(table.rows, values, strict=True)}, refusals
-    # The formula tells a rate in the unit of what it read; a row that states seconds has their ratio.
+    # The formula gives a rate in the unit that it reads; a row in seconds takes the inverse ratio.
     return {
         row["id"]: number(row, "value") * (float(seen / value) if row["metric"].endswith("_s") and "per_s" not in row["metric"] else float(value / seen))
         for row, seen, value in zip(table.rows, table.observed, values, strict=True)
@@ -251,7 +251,7 @@ def _predictions(sort: str, rows: Sequence[Row], calibration: Calibration) -> tu
 
 
 def _one_metric(row: Row, details: Sequence[Detail]) -> list[Detail]:
-    """Return of what is predicted for a row the metric that it states."""
+    """Return the prediction for the metric that a row states."""
     metric = row.get("metric", "")
     column = "tpot_ms" if metric == "decode_tok_s" else metric
     for item in details:

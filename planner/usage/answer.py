@@ -112,7 +112,7 @@ class Idle:
 
 
 def idle_of(table: HourTable, holder: str, counter: str, spans: Callable[[str], tuple[int, int]]) -> tuple[Idle, ...]:
-    """Return what was allocated and not busy, over the hours of the clock in which both sources tell.
+    """Return what was allocated and not busy, over the clock hours that both sources cover.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def idle_of(table: HourTable, holder: str, counter: str, spans: Callable[[str], 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """Accelerator-hours of one basis, as one kind of file tells them.
+    """Accelerator-hours of one basis, from one kind of file.
 
     Attributes
     ----------

@@ -191,7 +191,7 @@ def _of_usage(members: Sequence[Member], name_of: Callable[[Member], str]) -> li
 
 
 def _of_document(path: str, target: Path) -> str:
-    """Return where a JSON document lies as a table: as CSV of records of use, or as Parquet of a bill's."""
+    """Return the path of a JSON document written as a table: CSV for usage records, Parquet for a bill."""
     if Path(path).stat().st_size > MOST_DOCUMENT_BYTES:
         return path
     document = parsed(Path(path).read_text(encoding="utf-8-sig", errors="replace"))

@@ -36,7 +36,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NonUsage:
-    """Charges that are no cost of use and are told apart from it: credits, taxes, purchases, refunds, corrections.
+    """Charges that are not usage and are shown separately: credits, taxes, purchases, refunds, corrections.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 EDGE_BYTES = 1 << 16
-"""Looked at on both ends of a file, for what size and time of change do not tell."""
+"""Bytes read at both ends of a file, for changes that keep its size and modification time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class FileCache:
 
 
 def file_cache_in(folder: Path | None) -> FileCache | None:
-    """Return what is kept in a folder, which is made; nothing where none is wanted.
+    """Return the cache in a folder, which is created; None where no cache is wanted.
 
     Raises
     ------

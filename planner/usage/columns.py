@@ -119,7 +119,7 @@ def is_one_of(column: Column, values: Sequence[str | None]) -> Column:
 
 
 def version_of(columns: Iterable[str]) -> str:
-    """Return the version of the specification whose columns these are, as far as they tell.
+    """Return the version of the specification that these columns follow, as far as they show it.
 
     Examples
     --------
@@ -173,7 +173,7 @@ class Columns:
         self.tag = tag
 
     def of(self, name: str) -> Column:
-        """Return one column: text (null, or empty, where nothing stands), a number, or seconds since 1970."""
+        """Return one column: text (null or empty where blank), a number, or seconds since 1970."""
         import ibis
 
         match name:
@@ -193,7 +193,7 @@ class Columns:
                 name = "AllocatedResourceId"
                 return (~self._is_blank(name)).cast("int64") if name in self.schema else ibis.literal(0).cast("int64")
             case "reservation_status":
-                # Azure and Google bill what is reserved and not run in under the reservation's own name.
+                # Azure and Google bill unused reserved capacity under the reservation's own name.
                 said, resource = self._text(TEXTS[name]), self._text(TEXTS["resource"])
                 is_idle = resource.re_search(NAMED_RESERVATION) & (self.of("effective_cost") > 0)
                 return ibis.cases((is_idle & (said.fill_null("") == ""), "Unused"), else_=said)

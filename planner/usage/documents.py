@@ -43,7 +43,7 @@ JOB_COLUMNS = ["JobID", "Start", "End", "State", "AllocTRES", "ElapsedRaw", "Par
 
 
 def table_of_log(head: str, lines: Callable[[], Iterable[str]]) -> Iterator[list[str]] | None:
-    """Return the rows of a log, header first; None for what is no log that is known, or has no times.
+    """Return the rows of a log, header first; None for an unknown kind of log or one without times.
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def _ray_job(job: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def _number(value: object) -> str:
-    """Return a number that Slurm writes as such, or with whether it is set."""
+    """Return a number that Slurm writes plainly, or together with whether it is set."""
     if isinstance(value, dict):
         value = value.get("number") if value.get("set", True) and not value.get("infinite") else None
     return "" if value is None else str(value)

@@ -55,7 +55,7 @@ def folded(name: str) -> str:
 
 
 def kind_of_header(columns: Iterable[str]) -> str:
-    """Return what kind of file has these columns; empty where that is not told.
+    """Return the kind of file that has these columns; empty where they fit none.
 
     Examples
     --------

@@ -129,7 +129,7 @@ def read_bill(
 
 @dataclass(frozen=True, slots=True)
 class _Charges:
-    """The charges of accelerators, as the engine keeps them, and what is known of their kinds."""
+    """The accelerator charges as a table of the engine, and the facts about each kind of charge."""
 
     rows: query.Rows
     skus: Any

@@ -46,7 +46,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def seconds_of_text(text: str, zone: ZoneInfo) -> float | None:
-    """Return a time in seconds since 1970; None for what is no time (Slurm's ``Unknown``).
+    """Return a time in seconds since 1970; None for text that is no time (Slurm's ``Unknown``).
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def seconds_of_text(text: str, zone: ZoneInfo) -> float | None:
 
 
 def time_of_text(text: str, zone: ZoneInfo) -> float | None:
-    """Return a time as `seconds_of_text`; None also for one that lies outside of `SINCE_S` and `UNTIL_S`."""
+    """Return a time as `seconds_of_text`; None also for a time before `SINCE_S` or after `UNTIL_S`."""
     seconds = seconds_of_text(text, zone)
     return seconds if seconds is not None and SINCE_S <= seconds <= UNTIL_S else None
 

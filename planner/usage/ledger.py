@@ -32,13 +32,13 @@ CAPACITY_BLOCK = re.compile(r"capacity ?block", re.IGNORECASE)
 AZURE_HOST = re.compile(r"\bN[CDVG]\w*v\d\w*[-_ ]?Type ?\d", re.IGNORECASE)
 """A dedicated host is called after the series of its machines (NVsv3-Type1)."""
 LEAST_NAMELESS = 12
-"""Charges without a resource's name are told from others by time and quantity alone; so many, all alike, are no chance."""
+"""Charges without a resource name differ only by time and quantity; this many equal ones are no coincidence."""
 SHOWN = 5
 SKU_TYPES = {"sku_number": "int64", "machine_number": "int64", "gpus": "float64", "consumed_factor": "float64", "pricing_factor": "float64", "month_gpus": "float64", "period_gpus": "float64"}  # fmt: skip
 
 
 def put_skus(engine: Engine, table: Sequence[Mapping[str, Any]]) -> Table:
-    """Make what is known of each kind of charge known to the engine, and return it as a table of its."""
+    """Load the facts about each kind of charge into the engine, and return them as its table."""
     import ibis
 
     types = {"sku_mark": engine.mark_type} | SKU_TYPES
@@ -160,7 +160,7 @@ class PaidByUse:
     machines: frozenset[tuple[str, str]]
 
     def holds(self, sku: Sku, row: Mapping[str, Any]) -> bool:
-        """Say whether a row is such a purchase."""
+        """Tell whether a row is a purchase of this kind."""
         if sku.role != "purchase":
             return False
         names = {row["commitment_id"] or "", row["reservation_id"] or ""} - {""}
@@ -227,7 +227,7 @@ def _holds_nameless(row: Mapping[str, Any]) -> bool:
 
 
 def checks_of(kinds: Sequence[Mapping[str, Any]], hours: HourTable, rates: Mapping[str, Rate]) -> list[Check]:
-    """Return what the kinds of charges tell of money that no machine explains."""
+    """Return the amounts that no machine explains, by kind of charge."""
     checks = []
     purchase = hours.equals("role", "purchase") if len(hours) else np.zeros(0, dtype=bool)
     if (usd := hours.total("effective_usd", purchase) if len(hours) else 0.0) != 0.0:

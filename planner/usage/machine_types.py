@@ -23,7 +23,7 @@ _CHIP_IN_NAME = re.compile(r"_[ahv]\d{2,3}s?(?=_v\d)")
 
 
 def slice_of(kind: str) -> tuple[str, float] | None:
-    """Return the accelerator of a slice (empty where its name does not tell) and its share; None for a whole one.
+    """Return the accelerator of a slice (empty where its name does not say) and its share; None for a whole one.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Object stores: their clients, what lies there, and what they say when they refuse."""
+"""Object stores: their clients, their files, and their errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def usage_files(paths: Iterable[str]) -> list[str]:
     if all(path.lower().endswith(".txt") for path in called):  # these may be words about documents
         called = [path for path in shown if path.lower().endswith((".txt", ".json"))]
     nameless = [path for path in shown if "." not in path.rsplit("/", 1)[-1]]
-    # A manifest beside a bill is JSON too.
+    # A bill's manifest is JSON too.
     return called or nameless or [path for path in shown if path.lower().endswith(".json")]
 
 

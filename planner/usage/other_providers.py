@@ -15,7 +15,7 @@ from pricing.facts.accelerators import families
 from pricing.facts.offers import Launchable, Offer, PurchaseOption, offer_id
 
 HOST_SHARE = 0.5
-"""Providers put more or less of a host beside the same accelerator; with less than half of it, work waits for the host."""
+"""Providers pair the same accelerator with larger or smaller hosts; with less than half the host, work waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ProviderPrice:
 
 
 def hosts_of(catalog: Catalog, table: HourTable, used: NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
-    """Return the cores and GiB of memory beside each accelerator that was used, on average; of machines that the catalog knows.
+    """Return the mean cores and GiB of host memory per used accelerator, over machines in the catalog.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ RESERVATION_WORDS = r"(?i)(?:^|[/:])cr-[0-9a-z]|capacity-?reservation|\bprojects
 
 
 def _nano(column: Column) -> Column:
-    """Return billionths; what is not a number, or none that can be (NaN), counts as nothing: engines stumble over it."""
+    """Return billionths; text and NaN count as 0, because engines fail on them."""
     import ibis
 
     return ibis.cases((column.abs() < MOST, (column * NANO).round()), else_=0).cast("int64")
@@ -105,12 +105,12 @@ def profile(rows: Rows) -> Table:
 
 
 def _of_gpus(rows: Rows, skus: Table, names: Sequence[str]) -> Table:
-    """Keep the charges that are of an accelerator or of an unused commitment, with what is known of their kind."""
+    """Keep the charges for accelerators and unused commitments, with the facts about their kind."""
     parts = []
     for relation, table in rows.tables():
         columns = rows.columns(relation, table)
         category = columns.of("category")
-        # What is bought and not billed as use has a cost of its own; what is amortized has none.
+        # A purchase that is not billed as usage has its own cost; an amortized one has none.
         counts = (category == "Usage") | ((category == "Purchase") & (columns.of("effective_cost") != 0))
         likely = [is_one_of(columns.of(name), values) for name, values in rows.narrowing]
         readable = table.filter(*likely, counts, *columns.is_readable())
@@ -157,7 +157,7 @@ def charges(rows: Rows, skus: Table) -> Table:
     ours = _of_gpus(rows, skus, (*IDENTITY[1:], "file"))
     charge = ("machine_number", "account", "resource", "allocated", "starts_s", "ends_s")
     has_resource = ours.resource.fill_null("") != ""
-    # Machines without a name are told from each other by how much of them was used.
+    # Machines without a name are distinguished by how much of them was used.
     amount = ibis.cases((has_resource, 0.0), else_=ibis.coalesce(ours.consumed_quantity, ours.pricing_quantity, 0.0))
     return ours.select(
         "file",

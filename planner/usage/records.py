@@ -159,7 +159,7 @@ def _added_up(keys: IntArray, values: FloatArray) -> tuple[IntArray, FloatArray]
 
 
 def canonical_gpu(text: str) -> str:
-    """Return the canonical name of an accelerator where a name means one alone, else the name as it stands.
+    """Return the canonical name of an accelerator if the name means exactly one, else the name unchanged.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def canonical_gpu(text: str) -> str:
 
 
 def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Return line numbers and cells of a text file, its first header included; rows below another header stand in the order of the first.
+    """Return line numbers and cells of a text file, with its first header; rows below other headers are reordered to match the first.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def rows_of_file(source: Source, delimiter: str = ",") -> Iterator[tuple[int, li
 
 
 def _is_another_header(row: Sequence[str], header: Sequence[str]) -> bool:
-    """Say whether a row below a header is one too; what is recorded has a time or a number, which begin with a digit."""
+    """Tell whether a row below a header is a header too; records hold a time or a number, which begin with a digit."""
     if any(cell[:1].isdigit() for cell in row):
         return False
     names = row if len(row) > 1 else row[0].split()
@@ -219,7 +219,7 @@ def _is_another_header(row: Sequence[str], header: Sequence[str]) -> bool:
 
 
 def _places(row: Sequence[str], header: Sequence[str]) -> list[int] | None:
-    """Return where the columns of a file's first header stand below another one; no place where the two are not of the same columns."""
+    """Return the places of the first header's columns in another header; None where the two are equal, empty where the columns differ."""
     names, first = _names(row), _names(header)
     if names == first:
         return None

@@ -113,7 +113,7 @@ def relations_of(
         Where text that was read once is kept.
     """
     if not engine.is_spark:
-        # What does not fit its memory is laid down here, and not in the folder that the user stands in.
+        # Data that does not fit into memory is spilled here, not into the user's current folder.
         engine.ibis.raw_sql(f"SET temp_directory = {quoted_text(str(folder))}")
     groups: dict[tuple[Any, ...], list[Source]] = {}
     for source in sources:
@@ -174,7 +174,7 @@ def _name(text: str) -> str:
 
 
 def _columns(source: Source, *, is_spark: bool = False) -> str:
-    """Return the needed columns as SQL; what is nested (SkuPriceDetails as a struct) as the JSON that FOCUS asks for."""
+    """Return the needed columns as SQL; nested ones (SkuPriceDetails as a struct) become the JSON that FOCUS asks for."""
     quoted = (lambda name: f"`{name}`") if is_spark else _name
     if source.export is not None:
         texts = projection(source.export, source.columns, source.schema, quoted, is_spark=is_spark)
@@ -238,7 +238,7 @@ def _duckdb_parquet(engine: Engine, name: str, group: Sequence[Source]) -> None:
 def _duckdb_text(
     engine: Engine, name: str, group: Sequence[Source], folder: Path, faults: list[Fault], kept: FileCache | None
 ) -> None:
-    """Read text once and keep what is needed as Parquet; what an earlier run has kept is not read at all."""
+    """Read text once and keep the needed columns as Parquet; files kept by an earlier run are not read."""
     anew = [source for source in group if not (kept and source.mark)]
     parts, rejected = [], []
     if anew:
@@ -280,7 +280,7 @@ def _text_query(source: Source, paths: str, options: str) -> str:
 
 
 def _lay_down_text(engine: Engine, name: str, group: Sequence[Source], target: Path) -> list[tuple[str, Fault]]:
-    """Write what is needed of files of text as Parquet; return what of each file is no row."""
+    """Write the needed columns of text files as Parquet; return the lines of each file that are no rows."""
     names = {source.path: source.name for source in group}
     rejects = f", store_rejects = true, rejects_table = 'rejects_{name}', rejects_scan = 'scans_{name}'"
     query = _text_query(group[0], ", ".join(quoted_text(path) for path in names), rejects)

@@ -1,4 +1,4 @@
-"""Which accelerator stands behind a charge of a bill, and how many of its hours one unit is."""
+"""The accelerator that a charge on a bill pays for, and its hours per unit."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def provider_of(name: str) -> str:
 
 
 def hours_per_unit(unit: str) -> float | None:
-    """Return how many hours one unit is; None for what is no time.
+    """Return the hours in one unit; None for a unit that is no time.
 
     Examples
     --------
@@ -202,7 +202,7 @@ class SkuReader:
             if not named and provider == "oci" and (match := ORACLE_GENERATION.search(text)):
                 named = ORACLE_GPUS[match[1].upper()]
             if named or machine:
-                # The machine tells the form factor that the SKU's text does not.
+                # The machine's name gives the form factor that the SKU's text lacks.
                 return Sku(machine[1] if machine else named, 1.0, machine[0] if machine else instance, "text")
         if is_part and (chip := _chip_name(text)):
             return Sku(chip, 1.0, instance, "text")
@@ -265,7 +265,7 @@ class SkuReader:
 
 
 def _counted(text: str) -> tuple[str, float] | None:
-    """Return accelerator and number of a machine whose name tells both (``gd-8xh100ib``, ``b200-8x``)."""
+    """Return accelerator and count of a machine whose name gives both (``gd-8xh100ib``, ``b200-8x``)."""
     before, after = MANY.search(text), MANY_AFTER.search(text)
     if before:
         chip, number = before[3], before[1] or before[2]

@@ -27,7 +27,7 @@ TRES_COLUMNS = ("alloctres", "tresalloc", "allocgres", "reqtres", "reqgres")
 USUAL_COLUMNS = ("jobid", "submit", "start", "end", "state", "alloctres", "elapsedraw", "nnodes", "partition", "qos")
 MOST_GPUS = 10**9
 NO_TIME = ("", "unknown", "none", "n/a")
-"""What stands for the start of a job that waits."""
+"""Texts in place of a start time for a job that waits."""
 HINT = "sacct -X -P -o JobID,Start,End,State,AllocTRES,ElapsedRaw,Partition,Account"
 
 
@@ -264,7 +264,7 @@ def _from_and_to(row: _Row, zone: ZoneInfo, latest: float) -> tuple[float | None
     if ends:
         if elapsed is None:
             return starts[0], ends[0]
-        # How long the job ran tells which of the two hours is meant.
+        # The job's run time shows which of the two hours is meant.
         return min(product(starts, ends), key=lambda pair: abs(pair[1] - pair[0] - elapsed))
     if elapsed is not None:
         return starts[0], starts[0] + elapsed
@@ -272,7 +272,7 @@ def _from_and_to(row: _Row, zone: ZoneInfo, latest: float) -> tuple[float | None
 
 
 def _guessed(body: Sequence[tuple[int, list[str]]]) -> list[str]:
-    """Return the columns of lines without a header, by what stands in them."""
+    """Return the columns of lines without a header, from their content."""
     width = len(body[0][1])
     usual = USUAL_COLUMNS.index("alloctres")
     if width == len(USUAL_COLUMNS) and any(TRES.match(row[usual]) for _, row in body[:200] if usual < len(row)):

@@ -79,7 +79,7 @@ class Source:
 
 @contextmanager
 def working_folder() -> Iterator[Path]:
-    """Make a temporary folder whose name DuckDB takes as it stands.
+    """Make a temporary folder whose name DuckDB takes literally.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def find_sources(
 
 
 def known_source(source: Source, kind: str, faults: list[Fault]) -> list[Source]:
-    """Return a source as what it is: of the kind that is forced, or else told by its columns; none, and a fault, where neither is."""
+    """Return a source with its kind: the one the user states, or the one its columns show; empty, with a fault, where neither is known."""
     columns, export = source.columns, None
     is_scrape = SCRAPE.search(columns[0] if columns else "") is not None
     kind = kind or ("" if is_scrape else kind_of_header(columns) or _headerless_kind(source))
@@ -262,7 +262,7 @@ def _parts(
 
 
 def _laid_down(name: str, path: str, filesystem: FileSystem | None, place: Path) -> str:
-    """Give a file a plain name whose ending says what it holds; lay down what is no file."""
+    """Give a file a plain name with the right extension; write a pipe to a file first."""
     with _binary(path, filesystem) as file:
         head: bytes = file.read(BLOCK_BYTES)
         is_parquet = head.startswith(PARQUET) or (b"\0" not in head and _is_called_parquet(name))

@@ -328,7 +328,7 @@ def _counters(
             basis: table.level("gpu_hours", first, hours, mask & table.equals("basis", basis))
             for basis in ("busy", "present")
         }
-        # Records that tell no presence tell all there was.
+        # Records that state no presence are taken as everything there was.
         present = level["present"] if level["present"].any() else np.where(level["busy"] > 0, np.inf, 0.0)
         counters[gpu] = (level["busy"], present)
     return counters

@@ -21,7 +21,7 @@ _NEWEST_FORMAT = 3
 
 DELTA_LOG = "_delta_log"
 SIGNS = (("Delta", re.compile(r"(?:^|/)_delta_log(?:/|$)")), ("Iceberg", re.compile(r"(?:^|/)metadata/[^/]*\.metadata\.json")), ("Hudi", re.compile(r"(?:^|/)\.hoodie(?:/|$)")))  # fmt: skip
-"""What a lake's table has beside its files."""
+"""Paths that mark a table of each lake format."""
 LAKE_FOLDERS = (DELTA_LOG, ".hoodie", METADATA)
 LOGS = {"Delta": DELTA_LOG, "Iceberg": METADATA}
 """The folder of each lake's log."""
@@ -91,7 +91,7 @@ def _newest(log: Path) -> dict[str, Any]:
 
 
 def _records(log: Path, name: str) -> Iterator[Any]:
-    """Yield the records of an Avro file beside the log, wherever the table lay when it was written."""
+    """Yield the records of an Avro file in the table's log folder, wherever the table was when the file was written."""
     from fastavro import reader
 
     with (log / name.rsplit("/", 1)[-1]).open("rb") as file:

@@ -43,7 +43,7 @@ _METRICS = {
     "active": "@allocated",
     "did not fit": "@device",
 }
-"""Which counter a row's words name: the device's (with context and communication), the allocator's pool, or what is in use."""
+"""Which counter a row names: the device's (with context and communication), the allocator's pool, or the memory in use."""
 _IMAGE_PIXELS = 512.0 * 512.0
 _IMAGE_BYTES_PER_PIXEL = {2.0: 4100.0, 4.0: 6900.0}
 """What a guided pass holds per pixel by bytes of the format: the attention scores at 64 x 64 latents, ``2 x 8 x 4096^2`` twice,
@@ -55,7 +55,7 @@ _SCALED_OUTPUTS = 1.5
 """LLaMA-Adapter's second version (arXiv:2304.15010) scales and shifts the output of every matrix, and so keeps the outputs:
 ``10 h + 4 f`` beside ``22 h + 8 f``. Rows that say "adapter" do not tell which version: the heavier is taken."""
 _PROMPT_TOKENS = 128.0
-"""Prompt and answer of a try at inference whose lengths are not told."""
+"""Tokens of prompt and answer of an inference trial that does not state them."""
 _WHOLE_MODEL = re.compile(r"^$|^(full|pre-?train|sft|train|cpt|continued|dpo|fine-?tun)")
 """Methods under which every parameter learns; all others (LoRA and the many after it) leave a frozen base."""
 
@@ -110,7 +110,7 @@ class _Run:
 
     @property
     def frozen(self) -> bool:
-        """Whether adapters learn beside a frozen base."""
+        """Whether adapters are trained over a frozen base."""
         return not _WHOLE_MODEL.match(self.kind)
 
     @property
@@ -201,11 +201,11 @@ def _adapter_states(run: _Run) -> float:
     rank = int(degree_of(run.row, "lora_rank", 16.0))
     trained = stated_trained_count(run.row) or lora_parameter_count(run.arch, rank, all_linear=run.preset.all_linear)
     if run.says("method", "offload"):
-        # Of weights in host memory a set number lives here, beside a bucket for exchange and the tables when used.
+        # With weights in host memory, a set number of them, an exchange bucket and the tables in use stay on the device.
         live = _OFFLOAD_LIVE_PARAMETERS + 2.0 * embedding_parameter_count(run.arch)
         held = min(held, live * states[0])
     elif run.fully_sharded and run.preset.gathers_all:
-        # Flat parameters: the gradient of a unit appears whole beside two gathered ones, although its weights are frozen.
+        # Flat parameters: the whole gradient of a unit and two gathered units are held at once, although its weights are frozen.
         held = held / run.shards + held + 3.0 * 2.0 * run.unit_count
     elif run.fully_sharded:
         held = held / run.shards + 2.0 * 2.0 * run.unit_count
@@ -216,7 +216,7 @@ def _full_states(run: _Run) -> tuple[float, float]:
     """Return what lasts (weights, optimizer states, gathered pieces) and the gradients where every parameter learns."""
     weight, gradient, optimizer = states_per_parameter(run.row, run.preset)
     here = parameter_count(run.arch) * run.local_share
-    # The first stage holds the embedding beside its layers.
+    # The first stage holds the embedding and its layers.
     table = embedding_parameter_count(run.arch) / run.tensor * (1.0 - 1.0 / run.pipeline) * (weight + gradient)
     if run.fully_sharded:
         # Stages, and accumulation without exchange, keep gathered 16-bit weights and their whole gradients until the step

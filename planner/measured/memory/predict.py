@@ -65,7 +65,7 @@ def _architecture(row: Row) -> Architecture:
         return architecture_from_numbers(ModelNumbers(parameters_b=total, vocab=32_128))
     stated = number(row, "params_b", default=0.0) * 1e9
     if stated and arch.source == "numbers of the row" and not row.get("gated_mlp"):
-        # The columns of memory rows do not tell whether the MLP is gated; the count does.
+        # No column of a memory row says whether the MLP is gated; the parameter count does.
         plain = architecture_of({**row, "gated_mlp": "0"})
         return min((arch, plain), key=lambda candidate: abs(parameter_count(candidate) - stated))
     return arch

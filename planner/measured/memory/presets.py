@@ -28,7 +28,7 @@ _QUANTISED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What a framework does unless told otherwise.
+    """What a framework does by default.
 
     Attributes
     ----------

@@ -117,7 +117,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
     })  # fmt: skip
     peaks = [float(hw.widened_flop_per_s(served.precision)[place]) for place, served in enumerate(kept)]
     group, split, stages = column("group_count"), column("split_count"), column("stage_count")
-    # A test of prompts alone gives no answer: one token stands for it.
+    # A test of prompts alone gives no answer: count it as one token.
     tokens_in, tokens_out = column("input_tokens"), np.maximum(column("output_tokens"), 1.0)
     return ServingTable(
         rows=tuple(served.row for served in kept), scopes=tuple(scopes(served.machine) for served in kept), tags=tuple(_tags(served) for served in kept),
@@ -132,7 +132,7 @@ def serving_table(rows: Sequence[Row]) -> tuple[ServingTable, dict[str, str]]:
 
 
 def _tags(served: ServedRow) -> tuple[str, ...]:
-    """Return what the calibration should know of a row beside its machine: engine, format, mixture of experts."""
+    """Return the tags of a row for the calibration: engine, format, mixture of experts."""
     # Engines by their defaults, and submissions, are alike whichever they are; tuned ones are not.
     named = served.stack if served.deployment == "tuned" else served.deployment
     tags = [f"@{named}"] if named else []

@@ -223,7 +223,7 @@ def served_row(row: Row) -> ServedRow:
 
 
 def is_overloaded(row: Row) -> bool:
-    """Tell whether requests came faster than they were served: such a run is all ramp, its times have no steady value."""
+    """Tell whether requests came faster than they were served: the queue of such a run only grows, so its times never settle."""
     offered = number(row, "request_rate") * number(row, "output_len")
     return bool(number(row, "out_tok_s_total") < _STEADY_SHARE * offered)
 

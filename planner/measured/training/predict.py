@@ -156,14 +156,14 @@ def _architecture(row: Row) -> Architecture:
         return architecture_of(row)
     except InputError:
         parameters, active = number(row, "params_b", default=0.0), number(row, "active_params_b", default=0.0)
-        # What a token passes through has no usual shape: experts have to be told.
+        # The active parameters have no usual shape: the row has to state the experts.
         if parameters <= 0 or 0 < active < 0.95 * parameters:
             raise
         return resolve_model(ModelNumbers(parameters_b=parameters))
 
 
 def _tags(row: Row, arch: Architecture, machine: Machine, recipe: Recipe, precision: str) -> tuple[str, ...]:
-    """Return what the calibration should know of a row beside its machine: framework and its age, number format, method."""
+    """Return the tags of a row for the calibration: framework and its age, number format, method."""
     chip, framework, method = machine.accelerator, row.get("framework", ""), row.get("method", "").lower()
     assert chip is not None
     # Where a maker's chips are trained with his own framework alone, its pace is the chip's.

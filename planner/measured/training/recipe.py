@@ -1,4 +1,4 @@
-"""Recipes: how a measured training run lay over its accelerators; what its row leaves unsaid is what such runs usually do.
+"""Recipes: how a measured training run was split over its accelerators; where the row does not say, as such runs usually are.
 
 Each rule is one that a person would follow who sets up the run: parameters are sharded where they do not fit, stages are as many
 as the states take, fine-tuning frameworks recompute unless told otherwise, a pipeline with few micro-batches is interleaved.
@@ -27,7 +27,7 @@ _STACKS = (
 _SHARDING_STACKS = ("maxtext", "torchtitan", "foundry", "torchtune", "fsdp", "zero3", "zero-3", "levanter")
 """Frameworks whose own way is to shard parameters."""
 _STAGED_STACKS = ("nemo", "megatron")
-"""Frameworks that recompute nothing unless told so; those for fine-tuning do."""
+"""Frameworks that recompute nothing by default; those for fine-tuning do."""
 _USUAL_MICRO_BATCH_TOKENS = 8192.0
 _USUAL_FINE_TUNING_TOKENS = 4096.0
 _STATE_SHARE = 0.4

@@ -1,4 +1,4 @@
-"""Measured steps of training on rewards (GRPO and kin), of image models, and of adapters of image and video models.
+"""Measured steps of training on rewards (GRPO and similar methods), of image models, and of adapters of image and video models.
 
 A sample passes the denoiser forward once and backward at twice the cost; latents and text are encoded beforehand in such tables.
 Exchange of gradients is small beside it and left out.
@@ -33,7 +33,7 @@ _USUAL_PROMPT_TOKENS = 200
 """Of a problem of mathematics, which all rows that state their lengths are about; a row's own `input_len` counts before it."""
 _PASSES = 3.0
 _USUAL_BATCH = 16.0
-"""Samples of an accelerator in a step, where a table does not tell."""
+"""Samples of an accelerator in a step, where a table does not say."""
 
 
 def predict_tuning(rows: Sequence[Row], calibration: Calibration) -> tuple[dict[str, float], dict[str, str]]:

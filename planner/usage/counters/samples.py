@@ -57,7 +57,7 @@ READ = frozenset((*WHICH, *SLICE, *PROFILE, *HOST, *MODEL, *POD, *OWNER))
 
 @dataclass(slots=True)
 class Card:
-    """One accelerator or slice of one: on which machine it is, its model where a label tells it, its part of `whole`."""
+    """One accelerator or slice: its machine, its model if a label names it, and its share of `whole`."""
 
     host: str
     model: str = ""
@@ -148,7 +148,7 @@ class _Reader:
         self.rows = 0
 
     def owner_of(self, labels: dict[str, str]) -> int:
-        """Return the number of whoever has these labels."""
+        """Return the number of the accelerator or slice with these labels."""
         key = (_first(labels, HOST), _first(labels, WHICH), _first(labels, SLICE))
         if key not in self.number_of:
             whole = self.number_of.setdefault((key[0], key[1], "whole"), len(self.number_of))
@@ -220,7 +220,7 @@ class _Reader:
     def _lines_by_row(
         self, name: str, rows: Iterable[tuple[int, list[str]]], layout: _Layout, faults: list[Fault]
     ) -> Lines:
-        """Return a file's lines of metrics that are read; what is no sample is counted in a fault."""
+        """Return the metrics on a file's lines; lines that are no sample are counted in a fault."""
         kinds: dict[tuple[str, ...], int] = {}
         which, at_s, values = array("q"), array("d"), [array("d") for _ in layout.values]
         bad = array("q")
@@ -308,7 +308,7 @@ def _first(labels: dict[str, str], names: Sequence[str]) -> str:
 
 
 def _number(text: str) -> float | None:
-    """Return what was measured, NaN for nothing; None for what is no number that a counter can have."""
+    """Return the measured value, NaN for none; None where a counter cannot have this value."""
     try:
         number = float(text)
     except ValueError:
