@@ -12,7 +12,7 @@ class PlanningError(GpuplanError):
 
 
 class InputError(PlanningError):
-    """A file or an option of the user that has to be mended; the message holds all faults at once."""
+    """A file or an option that the user has to correct; the message lists all faults."""
 
     code = "input"
 

@@ -172,7 +172,7 @@ class Plan:
 
     @property
     def usd_per_unit(self) -> float | None:
-        """What a unit of the currency asked for is worth; None where costs are told in dollars alone."""
+        """What a unit of the currency asked for is worth; None where costs are shown in dollars alone."""
         if self.workload.currency in {None, "USD"}:
             return None
         rows = (row.value for row in self.assumptions if row.name == "money.usd_per_eur")

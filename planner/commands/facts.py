@@ -110,7 +110,7 @@ def models(part: str | None, *, context_tokens: int, output: Output, talk: Talk)
 
 
 def _numbers(architecture: Architecture, context_tokens: int) -> dict[str, Any]:
-    """Return what is told of a model."""
+    """Return the facts shown about a model."""
     from planner.demand.memory import kv_bytes_per_token, weight_bytes
     from planner.demand.parameters import active_parameter_count, parameter_count
 

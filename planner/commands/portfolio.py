@@ -129,7 +129,7 @@ def _planned(
 
 @contextmanager
 def _watched(talk: Talk) -> Iterator[Watcher]:
-    """Show a bar on a terminal; elsewhere say what is worth knowing."""
+    """Show a progress bar on a terminal; elsewhere print messages."""
     if not talk.is_interactive():
         yield Watcher(say=talk.say)
         return

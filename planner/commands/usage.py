@@ -250,7 +250,7 @@ def _records(sources: Sequence[Source], reading: _Reading, step: Callable[[str],
 
 @contextmanager
 def _steps(talk: Talk) -> Iterator[Any]:
-    """Show on a terminal what is being done; an engine tells no share of its work."""
+    """Show the current step on a terminal; an engine does not report its progress."""
     if not talk.is_interactive():
         yield lambda _text: None
         return

@@ -71,7 +71,7 @@ WEEKS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrafficKind:
-    """How requests of a kind are in public traces; None for what its traces do not tell.
+    """How requests of a kind are in public traces; None for what its traces do not show.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ _UNITS = {"_b": 10**9, "_m": 10**6}
 
 
 def quantity(text: str, key: str = "") -> float | None:
-    """Return the number that a text such as ``10k`` stands for, in the unit of its key; None where it is no such text.
+    """Return the number that a text such as ``10k`` means, in the unit of its key; None for any other text.
 
     A letter makes the number absolute: 50M tokens are 50 million, also under a key that counts in millions.
 

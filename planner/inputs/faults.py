@@ -35,7 +35,7 @@ UNION_BRANCHES = frozenset(
     "Tokens Lengths Percent Mean str int float ModelNumbers Spread Heap Service Texts Images".split()
 )
 MOST_FAULTS = 50
-"""So many faults of a file are told; whoever has more has written another kind of file."""
+"""Faults reported per file; a file with more is of another kind."""
 LONGEST_WORD = 60
 """What is longer is no slip of a known word, and is not repeated whole."""
 MOST_BITS = 1_000

@@ -1,4 +1,4 @@
-"""Files a user writes, read with their line numbers: all faults of a file are told at once, each with its place."""
+"""Files a user writes, read with their line numbers: all faults of a file are reported together, each with its place."""
 
 from __future__ import annotations
 

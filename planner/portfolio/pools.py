@@ -174,7 +174,7 @@ def shared_capacity(pools: Mapping[str, Pool], market: Market) -> tuple[Shared, 
 
 
 def _place(asked: Mapping[str, Any]) -> str:
-    """Say what binds a pool: where its machines may stand, and what else tells it from others."""
+    """Return what defines a pool: where its machines may be, and what else distinguishes it."""
     parts = [", ".join(asked[name]) for name in ("providers", "regions", "countries", "purchase") if asked[name]]
     said = "; ".join(parts) or "anywhere"
     extra = ["secure"] * bool(asked["secure"]) + [f"{asked['months']} months"] * (asked["months"] != USUAL_MONTHS)

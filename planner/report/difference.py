@@ -164,7 +164,7 @@ def _why(
     assumptions: list[Record],
     workload: list[Record],
 ) -> list[str]:
-    """Say in sentences what turned the verdict, as far as two plans can tell."""
+    """Say in sentences what changed the verdict, as far as two plans show it."""
     said = []
     was_id, now_id = old["verdict"]["option_id"], new["verdict"]["option_id"]
     gone, come = by_id.get(was_id), next((o for o in old["options"] if o["id"] == now_id), None)

@@ -232,7 +232,7 @@ class Live:
 
 
 def may_be_eligible(option: OptionRecord) -> bool:
-    """Tell whether nothing speaks against an option but a late delivery, which a longer horizon mends."""
+    """Tell whether late delivery is the only reason against an option: a longer horizon removes it."""
     return all(reason["code"] == ReasonCode.DELIVERED_TOO_LATE for reason in option["not_recommended"])
 
 
@@ -243,7 +243,7 @@ def bridge_id_of(option: OptionRecord) -> str:
 
 
 def site_of(option: OptionRecord) -> str:
-    """Return where a server stands; empty for what is not bought."""
+    """Return the site of a bought server; empty for other options."""
     book = cost_inputs(option)
     return book["site"] if book["kind"] == "buy" else ""
 

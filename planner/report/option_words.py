@@ -157,7 +157,7 @@ def short_name(option: OptionRecord) -> str:
 
 
 def _placed(option: Named, what: str) -> str:
-    """Return what is taken, with where it stands and how it is paid for."""
+    """Return what an option takes, its place, and how it is paid for."""
     if _of(option, "kind") == [OptionKind.BUY]:
         return f"{what}, {place_of(option)}"
     return f"{what} at {place_of(option)}, {paid(option)}"

@@ -76,7 +76,7 @@ def cpu_numbers(machine: Machine) -> CpuNumbers:
 
 
 def math_format(precision: str) -> str:
-    """Return the format in which a weight format is multiplied where the chip can; int8, int4 and their kin are weight-only, hence 16 bit.
+    """Return the format in which a weight format is multiplied where the chip can; int8, int4 and similar formats are weight-only, so 16 bit.
 
     Examples
     --------

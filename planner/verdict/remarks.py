@@ -227,7 +227,7 @@ def _embedding(workload: Workload, needs: Requirements, assumptions: Assumptions
 
 
 def _media(workload: Workload, taken: Option, assumptions: Assumptions) -> Iterator[Remark]:
-    """Yield what the audio takes beside the GPUs, and what speech and images cost at those who host such models."""
+    """Yield what the audio takes besides the GPUs, and what speech and images cost at a hosted API."""
     match workload.work:
         case Transcribe() as work:
             gb = work.audio_hours * 3600.0 * assumptions["transcribe.audio_kbit_per_s"] / 8e6

@@ -137,7 +137,7 @@ class Talk:
     is_colored: bool = True
 
     def say(self, message: str) -> None:
-        """Say what is worth knowing; silent with ``--quiet``."""
+        """Print a message; silent with ``--quiet``."""
         if not self.is_quiet:
             click.echo(said(message), err=True)
 

@@ -191,7 +191,7 @@ def _refuse_untrusted(content: Mapping[str, Any], path: Path, user_file: Path, p
 
 
 def _place(path: Path, key: str, prefix: str) -> str:
-    """Return where a key stands: its file, its line where it can be told, and its name."""
+    """Return the place of a key: its file, its line where known, and its name."""
     pattern = re.compile(rf"""^\s*["']?{re.escape(key)}["']?\s*=""")
     lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
     line = next((f", line {number}" for number, line in lines if pattern.match(line)), "")

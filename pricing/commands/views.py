@@ -145,7 +145,7 @@ def _refused_lines(source: SourceSummary, *, is_verbose: bool) -> list[str]:
 
 
 def refresh_warnings(summary: RefreshSummary) -> list[str]:
-    """Return what was accepted although it is odd: it stands beside what failed, and in the exit status."""
+    """Return the odd rows that were accepted: they are shown with the failures and count in the exit status."""
     lines = [f"{source.provider} {line}" for source in summary.sources for line in source.warnings]
     return [f"warning: {line}" for line in (*summary.warnings, *lines)]
 

@@ -31,7 +31,7 @@ def fetch(request: Request) -> Iterator[Fetched]:
 
 
 def normalize(pages: Iterable[RawPage]) -> Iterator[Normalized]:
-    """Read instance types into offers; where there is capacity is told beside the price, since it comes and goes."""
+    """Read instance types into offers; capacity is reported with the price, since it comes and goes."""
     return read_pages(pages, lambda page: page.body["data"].values(), _offer)
 
 

@@ -45,7 +45,7 @@ _WIDENED_BYTES = 0.7 * 2**30
 
 
 def _prefix(arch: Architecture) -> str:
-    """Return under which name in the calibration the constants of such a model stand."""
+    """Return the name of the model's constants in the calibration."""
     assert arch.diffusion is not None
     return "video" if arch.diffusion.frames_per_latent else "image"
 
