@@ -377,3 +377,44 @@ def _with_relief(option: Option, workload: Workload, supply: Supply) -> Option:
         workload, supply.architecture, machine, accelerators, supply.assumptions, calibration=supply.calibration
     )
     return replace(option, notes=(*option.notes, Note(NoteCode.RELIEF, tuple(gains.items())))) if gains else option
+
+
+def planned(
+    workload: Workload, catalog: Catalog, assumptions: Assumptions, today: date, calibration: Calibration | None = None
+) -> Plan:
+    """Return the plan of a workload, with the sellers of its model by the token and the free tiers.
+
+    Parameters
+    ----------
+    workload : Workload
+        The work.
+    catalog : Catalog
+        Offers.
+    assumptions : Assumptions
+        Stated assumptions.
+    today : date
+        The caller's today.
+    calibration : Calibration, optional
+        Constants of the user's own measured rows.
+    """
+    from planner.demand.models import resolve_model
+    from planner.verdict.remarks import nearest_hosted_remark
+    from pricing.facts.sellers import free_tiers
+    from pricing.facts.token_prices import token_prices
+
+    model = workload.model if isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"} else None
+    sellers = token_prices(model, today) if model else ()
+    plan = make_plan(
+        workload,
+        catalog,
+        assumptions,
+        today=today,
+        token_prices=sellers,
+        free_tiers=free_tiers(),
+        calibration=calibration,
+    )
+    if sellers or plan.workload.model is None:
+        return plan
+    architecture = resolve_model(plan.workload.model)
+    near = nearest_hosted_remark(plan.in_force, architecture, lambda name: token_prices(name, today), assumptions)
+    return replace(plan, remarks=(*plan.remarks, *near))

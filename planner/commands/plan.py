@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +29,10 @@ from planner.commands.options import (
 )
 from planner.demand.workload import Workload
 from planner.inputs.reading import read_text
-from planner.plan import Plan, make_plan
+from planner.plan import planned
 from planner.report.record import plan_record, read_record
 from planner.supply.calibration import Calibration
 from planner.supply.candidates import place_key
-from pricing.catalog import Catalog
 from pricing.commands.console import CommandLineError, Output, Talk, common_options, output_options, write_output
 
 if TYPE_CHECKING:
@@ -67,47 +64,6 @@ def works_of(
         work.model_copy(update={"constraints": work.constraints.model_copy(update=overrides), **extra})
         for work in works
     ]
-
-
-def planned(
-    workload: Workload, catalog: Catalog, assumptions: Assumptions, today: date, calibration: Calibration | None = None
-) -> Plan:
-    """Return the plan of a workload, with the sellers of its model by the token and the free tiers.
-
-    Parameters
-    ----------
-    workload : Workload
-        The work.
-    catalog : Catalog
-        Offers.
-    assumptions : Assumptions
-        Stated assumptions.
-    today : date
-        The caller's today.
-    calibration : Calibration, optional
-        Constants of the user's own measured rows.
-    """
-    from planner.demand.models import resolve_model
-    from planner.verdict.remarks import nearest_hosted_remark
-    from pricing.facts.sellers import free_tiers
-    from pricing.facts.token_prices import token_prices
-
-    model = workload.model if isinstance(workload.model, str) and workload.kind in {"serve", "batch", "embed"} else None
-    sellers = token_prices(model, today) if model else ()
-    plan = make_plan(
-        workload,
-        catalog,
-        assumptions,
-        today=today,
-        token_prices=sellers,
-        free_tiers=free_tiers(),
-        calibration=calibration,
-    )
-    if sellers or plan.workload.model is None:
-        return plan
-    architecture = resolve_model(plan.workload.model)
-    near = nearest_hosted_remark(plan.in_force, architecture, lambda name: token_prices(name, today), assumptions)
-    return replace(plan, remarks=(*plan.remarks, *near))
 
 
 def planned_record(

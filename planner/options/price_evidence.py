@@ -9,7 +9,7 @@ from datetime import date
 
 from planner.assumptions import Assumptions
 from planner.demand.workload import Constraints
-from planner.options.option import Option, OptionKind, Reason, ReasonCode
+from planner.options.option import RENTED, Option, OptionKind, Reason, ReasonCode
 from pricing.facts.offers import Offer, PurchaseOption
 from pricing.facts.sellers import seller_of, tier_of
 from pricing.refresh.gates import Market
@@ -22,15 +22,31 @@ MOST_STALENESS = 7
 DAYS_PER_YEAR = 365.25
 TIERS_OF_SMALL_LOTS = frozenset({"C", "D"})
 BINDS_NO_ONE = frozenset({PurchaseOption.ON_DEMAND, PurchaseOption.SPOT})
+LIMITS_OF_MOVING_PRICES: Mapping[str, str] = {
+    PurchaseOption.SPOT: "evidence.spot_price_days",
+    PurchaseOption.CAPACITY_BLOCK: "evidence.block_price_days",
+}
+
+
+def age_limit_of(kind: str, purchase_option: str) -> str:
+    """Return the assumption that says past how many days a price is too old to count on; empty for what no such limit is known of.
+
+    Examples
+    --------
+    >>> age_limit_of("rent", "spot"), age_limit_of("buy", "cash"), age_limit_of("api", "per_token")
+    ('evidence.spot_price_days', 'evidence.server_price_days', '')
+    """
+    if kind == OptionKind.BUY:
+        return "evidence.server_price_days"
+    if kind not in RENTED:
+        return ""
+    return LIMITS_OF_MOVING_PRICES.get(purchase_option, "evidence.list_price_days")
 
 
 def _age_limit_days(offer: Offer, assumptions: Assumptions) -> float:
     """Return the age past which an offer's price no longer outranks a fresher one."""
-    if offer.interruptible:
-        return assumptions["evidence.spot_price_days"]
-    if offer.purchase_option is PurchaseOption.CAPACITY_BLOCK:
-        return assumptions["evidence.block_price_days"]
-    return assumptions["evidence.list_price_days"]
+    paid = PurchaseOption.SPOT if offer.interruptible else offer.purchase_option
+    return assumptions[age_limit_of(OptionKind.RENT, paid)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

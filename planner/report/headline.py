@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from planner.costs.inputs import BuyInputs
 from planner.notes import NoteCode
-from planner.options.option import Option, OptionKind
+from planner.options.option import RENTED, Option, OptionKind
+from planner.options.price_evidence import age_limit_of
 from planner.plan import Plan
 from planner.report.figures import count, duration, percent, usd
 from planner.report.option_words import confidence, given_back, gpus, is_by_resale, machines, money, place_of
@@ -55,8 +56,9 @@ def _confidence(plan: Plan) -> str:
     """Say how old the price is, and how far the verdict can be relied on."""
     days = (plan.planned_on - plan.chosen.priced_on).days
     age = f"The price is {('of today', 'a day old')[days] if days in {0, 1} else f'{days} days old'}"
-    limit_days = [row.value for row in plan.assumptions if row.name == "evidence.list_price_days"]
-    if plan.chosen.kind is OptionKind.RENT and days > min(limit_days, default=days):
+    limit = age_limit_of(plan.chosen.kind, plan.chosen.purchase_option)
+    is_old = any(row.name == limit and days > row.value for row in plan.assumptions)
+    if is_old and plan.chosen.kind in RENTED:
         age += ", too old to count on: `gpuplan prices refresh` renews it"
     if plan.chosen.kind is OptionKind.BUY and plan.verdict.status is Status.ASK_FOR_QUOTES:
         age = age.replace("The price", "The server's price")

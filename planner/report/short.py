@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from planner.options.price_evidence import age_limit_of
 from planner.report.figures import machines_text, significant, usd
 from planner.report.option_words import chosen_of, range_usd, short_name, stage_words, stated_usd
 from planner.report.question import question_of
@@ -213,8 +213,10 @@ def _row(words: str, option: OptionRecord, *, once: bool, usd_per_unit: float | 
 
 def _against(option: OptionRecord, record: PlanRecord) -> list[str]:
     """Say briefly why an option is not recommended; a server at an old price is none before it is quoted anew."""
-    limits = (row["value"] for row in record["assumptions"] if row["name"] == "evidence.server_price_days")
-    is_old = option["kind"] == "buy" and (option.get("price_age_days") or 0) > next(limits, math.inf)
+    limit, age_days = age_limit_of(option["kind"], option["purchase_option"]), option.get("price_age_days") or 0
+    is_old = option["kind"] == "buy" and any(
+        row["name"] == limit and age_days > row["value"] for row in record["assumptions"]
+    )
     return [*map(brief_reason, _codes(option)), *(["old price, ask for a quote"] if is_old else [])]
 
 

@@ -13,7 +13,7 @@ from planner.arrays import FloatArray
 from planner.assumptions import Assumptions
 from planner.demand.workload import Workload
 from planner.options.option import RENTED, Option, OptionKind, Reason, ReasonCode
-from planner.options.price_evidence import Evidence
+from planner.options.price_evidence import Evidence, age_limit_of
 from planner.uncertainty.plan_risk import JointDraws, KnownWorths
 from planner.verdict.alternatives import break_even_of
 from pricing.facts.offers import PurchaseOption
@@ -367,7 +367,8 @@ def verdict_of(choice: Choice, assumptions: Assumptions, *, age_days: int) -> Ve
     status = Status.DECIDED
     if choice.confidence_share < assumptions["verdict.least_confidence_share"]:
         status = Status.CLOSE_CALL
-    is_old_server = age_days > assumptions["evidence.server_price_days"] and option.kind is OptionKind.BUY
+    server_days = assumptions[age_limit_of(OptionKind.BUY, "")]
+    is_old_server = age_days > server_days and option.kind is OptionKind.BUY
     listed = math.inf if option.is_quoted else assumptions["evidence.on_demand_accelerators"]
     most = min(listed, option.most_accelerators)
     is_large = option.accelerators_total_count > most

@@ -126,11 +126,9 @@ def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> Plan
     from planner.assumptions import default_assumptions
     from planner.demand.workload import Workload
     from planner.inputs.reading import validated
-    from planner.plan import make_plan
+    from planner.plan import planned
     from planner.report.record import plan_record
     from planner.web.form import document_from, settings_from
-    from pricing.facts.sellers import free_tiers
-    from pricing.facts.token_prices import TokenPrice, token_prices
 
     if store_uri not in _catalog:
         prepare(store_uri)
@@ -139,16 +137,10 @@ def _planned(store_uri: str | None, values: Mapping[str, str], top: int) -> Plan
     if settings:
         assumptions = assumptions.override(settings, "the page")
     work = validated(document_from(values), Workload)
-    hosted: tuple[TokenPrice, ...] = ()
     if isinstance(work.model, str):
         # A path would be a file of the server's; the page knows models by name alone.
-        name = _named_model(work.model)
-        work = work.model_copy(update={"model": name})
-        if work.kind in {"serve", "batch", "embed"}:
-            hosted = token_prices(name, today())
-    plan = make_plan(
-        work, _catalog[store_uri], assumptions, today=today(), token_prices=hosted, free_tiers=free_tiers()
-    )
+        work = work.model_copy(update={"model": _named_model(work.model)})
+    plan = planned(work, _catalog[store_uri], assumptions, today())
     return plan_record(plan, top=top)
 
 

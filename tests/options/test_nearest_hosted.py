@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from planner.commands.plan import planned
 from planner.demand.models import resolve_model
 from planner.demand.parameters import parameter_count
 from planner.demand.workload import Workload
+from planner.plan import planned
 from planner.report.because import reasons_for
 from planner.verdict.remarks import RemarkCode
 from tests.conftest import TODAY

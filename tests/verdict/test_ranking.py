@@ -56,6 +56,14 @@ def test_at_one_price_but_for_rounding_a_node_of_eight_comes_before_eight_machin
     assert plan.verdict.option_id == "lambda/us-east-1/node/on_demand"
 
 
+def test_each_sort_of_rent_is_old_by_its_own_limit() -> None:
+    """Twenty days are much for a spot price (limit 7), and little for a list price (limit 120)."""
+    for purchase, is_old in ((PurchaseOption.SPOT, True), (PurchaseOption.ON_DEMAND, False)):
+        offer = _offer("a", 2.0, purchase_option=purchase, interruptible=is_old, observed_on=TODAY - timedelta(days=20))
+        plan = _plan(offer, constraints={"purchase": [purchase.value]})
+        assert ("20 days old, too old to count on" in headline(plan)) == is_old
+
+
 def test_a_price_too_old_to_be_taken_is_asked_for_first() -> None:
     """Half of the fresh price, 150 days ago: it is not taken, it is named, and confidence falls."""
     fresh, old = _offer("fresh", 4.0), _offer("old", 2.0, observed_on=TODAY - timedelta(days=150))

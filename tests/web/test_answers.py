@@ -254,3 +254,10 @@ def test_prices_that_a_refresh_has_brought_are_seen_without_a_restart(
             planners.close()
 
     asyncio.run(lived())
+
+
+def test_the_page_names_the_nearest_hosted_model_as_the_command_line_does() -> None:
+    fields = {"kind": "batch", "model": "mistral-small-24b", "batch.requests": "1000"}
+    fields |= {"batch.input_tokens": "500", "batch.output_tokens": "100"}
+    record = answers._planned(None, fields, 5)
+    assert "nearest in size" in json.dumps(record, default=str)
