@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from planner.arrays import FloatArray
-from planner.costs.breakeven import crossings
-from planner.costs.timeline import COMPONENTS, Timeline
 from planner.report.figures import significant
 from planner.report.live import Cost
 from planner.report.option_words import label as option_label
@@ -32,17 +30,6 @@ KIND_WORDS = {
 }
 USE_STEPS = 50
 MOST_POINTS = 300
-
-
-def crossing_month(rent: Cost, own: Cost) -> float | None:
-    """Return from which month on owning stays cheaper (NPV); None means never."""
-    return crossings(_discounted(rent), _discounted(own))[0]
-
-
-def _discounted(cost: Cost) -> Timeline:
-    items = tuple(item for item in cost.lines if item in COMPONENTS)
-    cash = np.stack([cost.lines[item] * cost.lines["discount_ratio"] for item in items])
-    return Timeline(items, cash, np.zeros(cash.shape[-1]))
 
 
 def cost_over_time_rows(costs: Mapping[str, Cost], months: int) -> Rows:

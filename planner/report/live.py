@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 
 from planner.arrays import FloatArray
 from planner.assumptions import default_assumptions
+from planner.costs.breakeven import crossings
 from planner.costs.evaluate import bridge_values, model_of, run, values_of
 from planner.costs.expression import substituted
 from planner.costs.financing import CASH, Financing, financing_of
 from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
-from planner.costs.timeline import COMPONENTS
-from planner.options.option import RENTED, ReasonCode
+from planner.costs.timeline import COMPONENTS, Timeline
+from planner.options.option import LONGEST_FREE_TERM_MONTHS, RENTED, OptionKind, Reason, ReasonCode
 from planner.report.words import assumption_label
+from planner.verdict.choice import cheapest_of_each_sort, lacks_margin, pays_off_in_time, weighed, without_set_up
 
 if TYPE_CHECKING:
     from planner.report.schema.option import Book, OptionRecord
@@ -34,13 +36,17 @@ LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_p
 """Facts of a rent that older plans do not state, since there were none."""
 
 
+VERDICT_NAMES = ("verdict.buy_margin_share", "verdict.last_months_share", "verdict.trivial_usd")
+"""What the rule of the verdict takes beside costs (`planner.verdict.choice`)."""
+
+
 def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
     """Return the assumptions by which a plan can be made anew without sizing machines again, ``site.`` for each site."""
     models = [make(once=once, financing=financing) for make in (rent_model, buy_model) for once in (False, True)]
     names = frozenset().union(*(model.names for model in models))
     plain = {name for name in names if name.startswith(("money.", "own.", "rent."))}
     sites = {name for site in ("home", "colocation") for name in site_names(site).values()}
-    return tuple(sorted(plain | sites | {"verdict.buy_margin_share", "verdict.trivial_usd"}))
+    return tuple(sorted(plain | sites | {*VERDICT_NAMES}))
 
 
 def cost_inputs(option: OptionRecord) -> Book:
@@ -207,19 +213,27 @@ class Live:
         """Return the id of the option to take, by the rule of `planner.verdict.choice`."""
         eligible = [option for option in self.options if self.is_eligible(option, inputs or self.planned, assumptions)]
         values = assumptions or self.assumptions
-        margin = values["verdict.buy_margin_share"]
-        rest = _cheapest([option for option in eligible if option["kind"] != "buy"], costs)
-        owned = _cheapest([option for option in eligible if option["kind"] == "buy"], costs)
-        if rest is None:
-            return str(owned or self.record["verdict"]["option_id"])
-        least_usd = costs[rest].present_value_usd
-        if owned is not None and costs[owned].present_value_usd < least_usd * (1 - margin):
-            return owned
-        hosted = _cheapest([option for option in eligible if option["kind"] == "api"], costs)
-        if hosted is None or self.by_id[rest]["kind"] not in RENTED:
-            return rest
-        # Machines have to be set up, which is not worth it for next to nothing.
-        return hosted if costs[hosted].present_value_usd < least_usd + values["verdict.trivial_usd"] else rest
+        months = (inputs or self.planned).horizon_months
+        ranked = sorted(eligible, key=lambda option: costs[option["id"]].present_value_usd)
+        best = cheapest_of_each_sort(
+            LiveContender(
+                option["id"], OptionKind(option["kind"]), binds(option), costs[option["id"]].present_value_usd
+            )
+            for option in ranked
+        )
+        if not best:
+            return self.record["verdict"]["option_id"]
+        rent = next((other for other in best if other.kind in RENTED), None)
+
+        def against(row: int, rival: int) -> Reason | None:
+            own = best[row]
+            if (reason := lacks_margin(own, best[rival], values)) or own.kind is not OptionKind.BUY or rent is None:
+                return reason
+            month = crossing_month(costs[rent.id], costs[own.id])
+            return None if pays_off_in_time(month, months, values) else Reason(ReasonCode.PAYS_OFF_LATE)
+
+        taken, _ = weighed(best, against)
+        return best[without_set_up(best, taken, values["verdict.trivial_usd"])].id
 
     def pair(self) -> Pair | None:
         """Return the rent and the server to hold against each other: the verdict's own where it has one."""
@@ -229,6 +243,33 @@ class Live:
         if mine is None or mine["rent_id"] not in self.by_id or mine["buy_id"] not in self.by_id:
             return None
         return self.by_id[mine["rent_id"]], self.by_id[mine["buy_id"]]
+
+
+def crossing_month(rent: Cost, own: Cost) -> float | None:
+    """Return from which month on owning stays cheaper (NPV); None means never."""
+    return crossings(discounted(rent), discounted(own))[0]
+
+
+def discounted(cost: Cost) -> Timeline:
+    """Return what an option costs by month as NPV."""
+    items = tuple(item for item in cost.lines if item in COMPONENTS)
+    cash = np.stack([cost.lines[item] * cost.lines["discount_ratio"] for item in items])
+    return Timeline(items, cash, np.zeros(cash.shape[-1]))
+
+
+class LiveContender(NamedTuple):
+    """An option that may be taken, at what it costs under the inputs of now."""
+
+    id: str
+    kind: OptionKind
+    binds: bool
+    present_value_usd: float
+
+
+def binds(option: OptionRecord) -> bool:
+    """Tell whether an option binds for more than a year."""
+    book = cost_inputs(option)
+    return book["kind"] == "buy" or (book["kind"] == "rent" and book["term_months"] > LONGEST_FREE_TERM_MONTHS)
 
 
 def may_be_eligible(option: OptionRecord) -> bool:
@@ -246,11 +287,6 @@ def site_of(option: OptionRecord) -> str:
     """Return the site of a bought server; empty for other options."""
     book = cost_inputs(option)
     return book["site"] if book["kind"] == "buy" else ""
-
-
-def _cheapest(options: Sequence[OptionRecord], costs: Mapping[str, Cost]) -> str | None:
-    best = min(options, key=lambda option: costs[option["id"]].present_value_usd, default=None)
-    return None if best is None else str(best["id"])
 
 
 DEMAND, SERVER_PRICE = "risk.demand_ratio", "risk.server_price_ratio"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -23,6 +24,25 @@ SOLD_BY_MANY = RENTED | {OptionKind.API}
 """Which of two servers is bought does not change whether to buy."""
 OLDEST_DAYS = 365
 MOVING_PRICES = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK})
+
+
+class Contender(Protocol):
+    """What is weighed: an option of a plan, or of its record under other inputs."""
+
+    @property
+    def kind(self) -> OptionKind:
+        """Its kind."""
+
+    @property
+    def binds(self) -> bool:
+        """Whether it binds for more than a year."""
+
+    @property
+    def present_value_usd(self) -> float:
+        """What it costs over the horizon."""
+
+
+ContenderT = TypeVar("ContenderT", bound=Contender)
 
 
 class Status(StrEnum):
@@ -94,18 +114,16 @@ class Verdict:
     outdated_id: str = ""
 
 
-def contenders(options: Sequence[Option]) -> list[Option]:
-    """Return the cheapest option that may be recommended of each sort: kind, and whether it binds for more than a year.
+def contenders(options: Iterable[Option]) -> list[Option]:
+    """Return the cheapest of ranked options that may be recommended of each sort, cheapest first."""
+    return cheapest_of_each_sort(option for option in options if option.choosable)
 
-    Parameters
-    ----------
-    options : sequence of Option
-        Ranked.
-    """
-    best: dict[tuple[OptionKind, bool], Option] = {}
+
+def cheapest_of_each_sort(options: Iterable[ContenderT]) -> list[ContenderT]:
+    """Return the first of ranked options of each sort (kind, and whether it binds for more than a year), cheapest first."""
+    best: dict[tuple[OptionKind, bool], ContenderT] = {}
     for option in options:
-        if option.choosable:
-            best.setdefault(sort_of(option), option)
+        best.setdefault(sort_of(option), option)
     return sorted(best.values(), key=lambda option: option.present_value_usd)
 
 
@@ -174,42 +192,78 @@ def choose(
         Horizon.
     """
     drawn_usd = costs_usd(best) if len(best) > 1 else np.zeros((1, 1))
-    free_rows = [row for row, option in enumerate(best) if not option.binds]
-    passed_over: list[tuple[Option, Reason]] = []
     at_list_price = (row for row, option in enumerate(best) if not _takes_quotes(option, assumptions))
-    taken = next(iter(free_rows), next(at_list_price, 0))
-    for row, option in enumerate(best[:taken]):
+
+    def against(row: int, rival: int) -> Reason | None:
+        option = best[row]
+        if _takes_quotes(option, assumptions):
+            return Reason(ReasonCode.QUOTES, (assumptions["evidence.on_demand_accelerators"],))
         # A purchase binds more than any commitment, so it has to beat all others; a commitment, what binds less.
         is_bought = option.kind is OptionKind.BUY
-        others_usd = np.delete(drawn_usd, row, axis=0).min(axis=0) if is_bought else drawn_usd[taken]
+        others_usd = np.delete(drawn_usd, row, axis=0).min(axis=0) if is_bought else drawn_usd[rival]
         share = float((drawn_usd[row] < others_usd).mean())
-        rents = [other for other in best if other.kind in RENTED]
-        reason = _against_binding(option, best[taken], share, assumptions)
-        if _takes_quotes(option, assumptions):
-            reason = Reason(ReasonCode.QUOTES, (assumptions["evidence.on_demand_accelerators"],))
-        if reason is None and is_bought and rents:
-            month = pays_off_month(rents[0], option)
-            if month is None or month > months * (1 - assumptions["verdict.last_months_share"]):
-                reason = Reason(ReasonCode.PAYS_OFF_LATE)
-        if reason is None:
-            taken = row
-            break
-        passed_over.append((option, reason))
-    taken = _without_set_up(best, taken, assumptions)
+        if reason := _against_binding(option, best[rival], share, assumptions):
+            return reason
+        rent = next((other for other in best if other.kind in RENTED), None)
+        if not is_bought or rent is None or pays_off_in_time(pays_off_month(rent, option), months, assumptions):
+            return None
+        return Reason(ReasonCode.PAYS_OFF_LATE)
+
+    taken, passed_over = weighed(best, against, next(at_list_price, 0))
+    taken = without_set_up(best, taken, assumptions["verdict.trivial_usd"])
     cheapest_share = _cheapest_share(drawn_usd[taken], drawn_usd.min(axis=0), assumptions) if len(best) > 1 else 1.0
     return Choice(
         option=best[taken],
-        passed_over=tuple(passed_over),
+        passed_over=tuple((best[row], reason) for row, reason in passed_over),
         confidence_share=cheapest_share,
         kind_confidence_share=cheapest_share,
     )
 
 
-def _without_set_up(best: Sequence[Option], taken: int, assumptions: Assumptions) -> int:
+def weighed(
+    best: Sequence[Contender], against: Callable[[int, int], Reason | None], if_all_bind: int = 0
+) -> tuple[int, list[tuple[int, Reason]]]:
+    """Return which contender to take, and which cheaper ones are passed over and why: the one rule for what binds.
+
+    Taken is the cheapest that does not bind for more than a year, unless something cheaper that does has nothing against it.
+
+    Parameters
+    ----------
+    best : sequence of Contender
+        The cheapest of each sort, cheapest first.
+    against : callable
+        Says what speaks against a row in place of another one that does not bind.
+    if_all_bind : int
+        The row to take where all of them bind.
+    """
+    taken = next((row for row, contender in enumerate(best) if not contender.binds), if_all_bind)
+    passed_over: list[tuple[int, Reason]] = []
+    for row in range(taken):
+        reason = against(row, taken)
+        if reason is None:
+            return row, passed_over
+        passed_over.append((row, reason))
+    return taken, passed_over
+
+
+def lacks_margin(contender: Contender, rival: Contender, assumptions: Mapping[str, float]) -> Reason | None:
+    """Say whether what binds for more than a year is too little cheaper than what does not."""
+    margin = assumptions["verdict.buy_margin_share"]
+    if contender.present_value_usd >= rival.present_value_usd * (1 - margin):
+        return Reason(ReasonCode.MARGIN, (100 * margin,))
+    return None
+
+
+def pays_off_in_time(month: float | None, months: int, assumptions: Mapping[str, float]) -> bool:
+    """Tell whether owning becomes cheaper before the last part of the horizon."""
+    return month is not None and month <= months * (1 - assumptions["verdict.last_months_share"])
+
+
+def without_set_up(best: Sequence[Contender], taken: int, trivial_usd: float) -> int:
     """Return the hosted API in place of rented machines that save next to nothing: these have to be set up first."""
     if best[taken].kind not in RENTED:
         return taken
-    most_usd = best[taken].present_value_usd + assumptions["verdict.trivial_usd"]
+    most_usd = best[taken].present_value_usd + trivial_usd
     hosted = (row for row, option in enumerate(best) if option.kind is OptionKind.API)
     return next((row for row in hosted if best[row].present_value_usd < most_usd), taken)
 
@@ -295,7 +349,7 @@ def _with_rivals(
     )
 
 
-def sort_of(option: Option) -> tuple[OptionKind, bool]:
+def sort_of(option: Contender) -> tuple[OptionKind, bool]:
     """Return an option's sort: its kind, and whether it binds for more than a year."""
     return option.kind, option.binds
 
@@ -318,12 +372,10 @@ def _takes_quotes(option: Option, assumptions: Assumptions) -> bool:
 
 def _against_binding(option: Option, rival: Option, cheaper_share: float, assumptions: Assumptions) -> Reason | None:
     """Say what speaks against an option that binds for more than a year and costs less than one that does not."""
-    margin = assumptions["verdict.buy_margin_share"]
-    if option.present_value_usd >= rival.present_value_usd * (1 - margin):
-        return Reason(ReasonCode.MARGIN, (100 * margin,))
-    if cheaper_share < assumptions["verdict.least_confidence_share"]:
+    reason = lacks_margin(option, rival, assumptions)
+    if reason is None and cheaper_share < assumptions["verdict.least_confidence_share"]:
         return Reason(ReasonCode.CONFIDENCE, (100 * cheaper_share,))
-    return None
+    return reason
 
 
 def barred_sorts(choice: Choice) -> dict[tuple[OptionKind, bool], Reason]:

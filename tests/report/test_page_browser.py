@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from planner.plan import Plan
-from planner.report.chart_rows import crossing_month, equal_price_rows
+from planner.report.chart_rows import equal_price_rows
 from planner.report.headline import headline
-from planner.report.live import Inputs, Live
+from planner.report.live import Inputs, Live, crossing_month
 from planner.report.page.document import page
 from planner.report.record import plan_record
 from planner.report.schema.plan import PlanRecord

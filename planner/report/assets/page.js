@@ -93,16 +93,24 @@ const startPlan = (plan, prefix) => {
   const cheapest = (options, costs) =>
     options.reduce((best, option) => (!best || costs.get(option.id).today < costs.get(best.id).today ? option : best), null);
   const choose = (costs, inputs) => {
-    const eligible = plan.options.filter((option) => isEligible(option, inputs));
-    const owned = cheapest(eligible.filter((option) => option.kind === "buy"), costs);
-    const rest = cheapest(eligible.filter((option) => option.kind !== "buy"), costs);
-    if (!rest) return owned;
-    const least = costs.get(rest.id).today;
-    if (owned && costs.get(owned.id).today < least * (1 - plan.assumptions["verdict.buy_margin_share"])) return owned;
+    const today = (option) => costs.get(option.id).today;
+    const isRented = (option) => option.kind === "rent" || option.kind === "cpu";
+    const ranked = plan.options.filter((option) => isEligible(option, inputs)).sort((a, b) => today(a) - today(b));
+    const free = ranked.find((option) => !option.binds);
+    const rent = ranked.find(isRented);
+    // What binds for more than a year has to be cheaper by a margin, and what is bought before the last part of the horizon.
+    const paysOff = (own) => {
+      const month = rent ? crossing(costs.get(rent.id), costs.get(own.id)) : 0;
+      return month !== null && month <= inputs.horizon * (1 - plan.assumptions["verdict.last_months_share"]);
+    };
+    const isWorthIt = (option) =>
+      today(option) < today(free) * (1 - plan.assumptions["verdict.buy_margin_share"]) && (option.kind !== "buy" || paysOff(option));
+    const sorts = ["rent", "cpu", "buy"].map((kind) => ranked.find((option) => option.binds && option.kind === kind));
+    const taken = free ? ranked.find((option) => option === free || (sorts.includes(option) && isWorthIt(option))) : ranked[0];
+    if (!taken || !isRented(taken)) return taken;
     // Machines have to be set up, which is not worth it for next to nothing.
-    const hosted = cheapest(eligible.filter((option) => option.kind === "api"), costs);
-    const isTrivial = hosted && costs.get(hosted.id).today < least + plan.assumptions["verdict.trivial_usd"];
-    return isTrivial && (rest.kind === "rent" || rest.kind === "cpu") ? hosted : rest;
+    const hosted = ranked.find((option) => option.kind === "api" && today(option) < today(taken) + plan.assumptions["verdict.trivial_usd"]);
+    return hosted ?? taken;
   };
 
   const money = (option, cost, inputs) =>

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from planner.costs.formulas import site_names
 from planner.costs.inputs import Site
-from planner.report.chart_rows import (
-    Rows,
-    cost_over_time_rows,
-    crossing_month,
-    equal_price_rows,
-    limit_rows,
-    memory_rows,
-    speed_rows,
-)
+from planner.report.chart_rows import Rows, cost_over_time_rows, equal_price_rows, limit_rows, memory_rows, speed_rows
 from planner.report.charts import (
     KIND_COLORS,
     OWN,
@@ -36,7 +28,18 @@ from planner.report.charts import (
     tornado,
 )
 from planner.report.formulas import models_key
-from planner.report.live import Inputs, Live, Pair, bars_of, book_values, bridge_id_of, cost_inputs, site_of
+from planner.report.live import (
+    Inputs,
+    Live,
+    Pair,
+    bars_of,
+    binds,
+    book_values,
+    bridge_id_of,
+    cost_inputs,
+    crossing_month,
+    site_of,
+)
 from planner.report.option_words import given_back, heading, label
 from planner.report.page.head import answer_html, reasons_html
 from planner.report.short import short_answer
@@ -169,6 +172,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "head": heading(option),
             "hours": option["hours_per_run"],
             "given_back": given_back(option, record["workload"]["kind"]),
+            "binds": binds(option),
             "staged": bool(option["cost"].get("stages")),
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
             "bridge": bridge_id_of(option),

@@ -45,8 +45,8 @@ READING = (
         "been paid for renting. A resale at the end can change that in the last month."
     ),
     (
-        "The verdict takes the cheapest option that can be recommended. Owning ties you in for years, so it must be cheaper by a margin "
-        "(verdict_buy_margin_share); rented machines have to be set up, so a hosted API is taken where they save less than verdict_trivial_usd."
+        "The verdict takes the cheapest option that can be recommended. What binds for more than a year, owning too, must be cheaper by a margin "
+        "(verdict_buy_margin_share), and what is bought must pay off before the last part of the horizon (verdict_last_months_share); rented machines have to be set up, so a hosted API is taken where they save less than verdict_trivial_usd."
     ),
     (
         "Names may be used in formulas of your own: break_even_month, saving_usd, equal_share, equal_usd_per_hour, verdict_usd, "

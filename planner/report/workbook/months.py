@@ -12,10 +12,10 @@ from xlsxwriter.utility import xl_rowcol_to_cell
 from planner.arrays import FloatArray
 from planner.costs.formulas import DISCOUNT, Model, site_names
 from planner.costs.timeline import COMPONENTS
-from planner.report.chart_rows import break_even_price_usd_per_hour, crossing_month
+from planner.report.chart_rows import break_even_price_usd_per_hour
 from planner.report.charts import OWN as OWN_COLOR
 from planner.report.charts import RENT as RENT_COLOR
-from planner.report.live import Cost, Pair, book_values
+from planner.report.live import Cost, Pair, book_values, crossing_month
 from planner.report.wording import COMPONENTS as COMPONENT_WORDS
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, cell_name, column_range, in_row, safe_reference
 from planner.report.workbook.options import SERVER_COLUMNS, option_range, server_range

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
-from planner.report.live import book_values, bridge_id_of, may_be_eligible, site_of
+from planner.report.live import binds, book_values, bridge_id_of, may_be_eligible, site_of
 from planner.report.option_words import heading, label
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, column_range, in_row
 
@@ -40,7 +40,8 @@ OPTION_HEADS = {
     "book.credit_months": "months of the credit", "book.usd_per_month": "tokens USD a month", "book.run_usd": "tokens USD for the run",
     "last_month": "works until month", "stored_ratio": "storage kept", "hourly_unsnapped": "USD/h after upfront",
     "monthly_usd": "commitment USD a month", "used_usd": "hours used, USD a month", "total_usd": "USD, plain sum",
-    "running_usd": "NPV if included", "hosted_usd": "NPV if hosted and included", "words": "in words",
+    "running_usd": "NPV if included", "hosted_usd": "NPV if hosted and included",
+    "free_usd": "NPV if it binds for a year at most", "bound_usd": "NPV if it binds for longer", "words": "in words",
 }  # fmt: skip
 SERVER_HEADS = {
     "rank": "#", "label": "server", "site": "site", "eligible": "can be recommended", "included": "include? (yes or no)",
@@ -106,10 +107,10 @@ def write_options(book: PlanBook, sheet: Sheet, unit: tuple[UnitKey, str]) -> No
             facts["book.upfront_usd"] = 0.0
         _figures(book, sheet, row, columns, option, facts, local)
         _unit_cost(book, sheet, row, option, unit[0], local["total_usd"])
-        is_hosted = option["kind"] == "api"
-        is_taken = is_hosted and live.is_eligible(option, live.planned)
-        hosted_usd = book.costs[option["id"]].present_value_usd if is_taken else ""
-        sheet.compute(row, columns["hosted_usd"], local["running_usd"] if is_hosted else '""', hosted_usd, "usd")
+        usd = book.costs[option["id"]].present_value_usd if live.is_eligible(option, live.planned) else ""
+        sorts = {"hosted_usd": option["kind"] == "api", "free_usd": not binds(option), "bound_usd": binds(option)}
+        for key, is_of_it in sorts.items():
+            sheet.compute(row, columns[key], local["running_usd"] if is_of_it else '""', usd if is_of_it else "", "usd")
     book.last_option = FIRST_ROW + len(options) - 1
     _shape(sheet, columns, book.last_option, label_width=72, first_hidden="listed_usd_per_hour")
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from planner.report.chart_rows import crossing_month
 from planner.report.figures import count
-from planner.report.live import Live, Pair, book_values, cost_inputs
+from planner.report.live import Live, Pair, binds, book_values, cost_inputs, crossing_month
 from planner.report.option_words import heading
 from planner.report.workbook.cells import PlanBook, Sheet, Value, between, cell_name, column_range, safe_reference
 from planner.report.workbook.months import CALENDAR, OWN, RENT, cost_chart, equal_figures, last_month_cell
@@ -137,26 +136,36 @@ def _listed(book: PlanBook, texts: Sequence[str], key: str) -> dict[str, Any]:
 
 
 def _choice(book: PlanBook, sheet: Sheet, row: int) -> int:
-    """Write what to take, by the rule of `planner.verdict.choice`: owning binds for years, so it must be cheaper by a margin."""
+    """Write the best of each sort that `planner.verdict.choice` weighs: what binds for long has to be cheaper by a margin."""
     live, costs = book.live, book.costs
     sheet.put(row, 0, "Recommendation", "section")
     sheet.put(row, 1, "NPV, USD", "section_right")
     sheet.put(row, 2, "row on its sheet", "section_right")
     eligible = [o for o in live.options if live.is_eligible(o, live.planned)]
-    rest = [o for o in live.options if o["kind"] != "buy"]
+    others = [o for o in live.options if o["kind"] != "buy"]
     servers = [o for o in live.options if o["kind"] == "buy"]
     sides = {
-        "rest": ("cheapest without buying", rest, rest, option_range(book, "running_usd")),
+        "free": (
+            "cheapest that binds for a year at most",
+            others,
+            [o for o in others if not binds(o)],
+            option_range(book, "free_usd"),
+        ),
+        "bound": (
+            "cheapest that binds for longer (has to be cheaper by verdict_buy_margin_share)",
+            others,
+            [o for o in others if binds(o)],
+            option_range(book, "bound_usd"),
+        ),
         "hosted": (
             "cheapest hosted API (before a rent that saves less than verdict_trivial_usd)",
-            rest,
-            [o for o in rest if o["kind"] == "api"],
+            others,
+            [o for o in others if o["kind"] == "api"],
             option_range(book, "hosted_usd"),
         ),
-        "owned": ("cheapest server", servers, servers, server_range(book, "running_usd")),
+        "owned": ("cheapest server (the same margin)", servers, servers, server_range(book, "running_usd")),
     }
-    if not sides["hosted"][2]:
-        del sides["hosted"]
+    sides = {key: side for key, side in sides.items() if side[2] or key in {"free", "owned"}}
     for key, (words, options, allowed, running) in sides.items():
         row += 1
         mine = [o for o in allowed if o in eligible]
@@ -179,19 +188,22 @@ def _headline(book: PlanBook, sheet: Sheet, row: int) -> int:
     """Write the verdict as a sentence that follows the inputs; return the last row."""
     live, costs = book.live, book.costs
     chosen = live.by_id[live.choice(costs)]
-    rest_row = "best_rest_row"
-    if any(option["kind"] == "api" for option in live.options):
-        kind = f"INDEX({option_range(book, 'kind')},MAX(best_rest_row,1))"
-        is_trivial = "best_hosted_usd<N(best_rest_usd)+verdict_trivial_usd"
-        rest_row = f'IF(AND(ISNUMBER(best_hosted_usd),OR({kind}="rent",{kind}="cpu"),{is_trivial}),best_hosted_row,best_rest_row)'
-    buy = (
-        "AND(ISNUMBER(best_owned_usd),OR(NOT(ISNUMBER(best_rest_usd)),"
-        "best_owned_usd<N(best_rest_usd)*(1-verdict_buy_margin_share)))"
-    )
+    others = [option for option in live.options if option["kind"] != "buy"]
+    row_taken, usd_taken, buy = "best_free_row", "N(best_free_usd)", _is_worth("owned", pays_off=_pays_off(book))
+    if any(map(binds, others)):
+        commit = _is_worth("bound")
+        row_taken, usd_taken = (
+            f"IF({commit},best_bound_{key},{free})" for key, free in (("row", row_taken), ("usd", usd_taken))
+        )
+        buy = f"AND({buy},OR(NOT({commit}),best_owned_usd<N(best_bound_usd)))"
+    if any(option["kind"] == "api" for option in others):
+        kind = f"INDEX({option_range(book, 'kind')},MAX({row_taken},1))"
+        is_trivial = f"best_hosted_usd<{usd_taken}+verdict_trivial_usd"
+        row_taken = f'IF(AND(ISNUMBER(best_hosted_usd),OR({kind}="rent",{kind}="cpu"),{is_trivial}),best_hosted_row,{row_taken})'
     figure = "total_usd" if live.once else "usd_per_month"
 
     def taken(key: str) -> str:
-        rest = f"INDEX({option_range(book, key)},MAX({rest_row},1))"
+        rest = f"INDEX({option_range(book, key)},MAX({row_taken},1))"
         if not book.last_server:
             return rest
         return f"IF({buy},INDEX({server_range(book, key)},MAX(best_owned_row,1)),{rest})"
@@ -219,6 +231,22 @@ def _headline(book: PlanBook, sheet: Sheet, row: int) -> int:
     sheet.page.set_row(3, 24)
     book.define("verdict", sheet, 3, 0)
     return row
+
+
+def _is_worth(key: str, *, pays_off: str = "") -> str:
+    """Return whether what binds is taken before the cheapest that does not, as `planner.verdict.choice` has it."""
+    margin = f"best_{key}_usd<N(best_free_usd)*(1-verdict_buy_margin_share)"
+    cheaper = f"AND({margin},{pays_off})" if pays_off else margin
+    return f"AND(ISNUMBER(best_{key}_usd),OR(NOT(ISNUMBER(best_free_usd)),{cheaper}))"
+
+
+def _pays_off(book: PlanBook) -> str:
+    """Return whether the best server pays off in time, where it is the one whose months the workbook has."""
+    if book.pair is None or book.live.once:
+        return ""
+    server = f"INDEX({server_range(book, 'label')},MAX(best_owned_row,1))"
+    in_time = "break_even_month<=horizon_months*(1-verdict_last_months_share)"
+    return f"OR({server}<>own_option,AND(ISNUMBER(break_even_month),{in_time}))"
 
 
 def _comparison(book: PlanBook, sheet: Sheet, pair: Pair, row: int) -> int:
