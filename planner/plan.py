@@ -397,7 +397,6 @@ def planned(
     calibration : Calibration, optional
         Constants of the user's own measured rows.
     """
-    from planner.demand.models import resolve_model
     from planner.verdict.remarks import nearest_hosted_remark
     from pricing.facts.sellers import free_tiers
     from pricing.facts.token_prices import token_prices

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from planner.report.chart_rows import KIND_WORDS, Rows
 
 if TYPE_CHECKING:
-    from planner.report.live import LiveBar
     from planner.report.schema.option import LatencyCurve
     from planner.report.schema.plan import PlanRecord
+    from planner.report.sensitivity import LiveBar
 
 
 Spec = dict[str, Any]

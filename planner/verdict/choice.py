@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +16,14 @@ from planner.options.option import RENTED, Option, OptionKind, Reason, ReasonCod
 from planner.options.price_evidence import Evidence, age_limit_of
 from planner.uncertainty.plan_risk import JointDraws, KnownWorths
 from planner.verdict.alternatives import break_even_of
+from planner.verdict.weighing import (
+    cheapest_of_each_sort,
+    lacks_margin,
+    pays_off_in_time,
+    sort_of,
+    weighed,
+    without_set_up,
+)
 from pricing.facts.offers import PurchaseOption
 from pricing.facts.sellers import seller_of
 
@@ -24,25 +31,6 @@ SOLD_BY_MANY = RENTED | {OptionKind.API}
 """Which of two servers is bought does not change whether to buy."""
 OLDEST_DAYS = 365
 MOVING_PRICES = frozenset({PurchaseOption.SPOT, PurchaseOption.CAPACITY_BLOCK})
-
-
-class Contender(Protocol):
-    """What is weighed: an option of a plan, or of its record under other inputs."""
-
-    @property
-    def kind(self) -> OptionKind:
-        """Its kind."""
-
-    @property
-    def binds(self) -> bool:
-        """Whether it binds for more than a year."""
-
-    @property
-    def present_value_usd(self) -> float:
-        """What it costs over the horizon."""
-
-
-ContenderT = TypeVar("ContenderT", bound=Contender)
 
 
 class Status(StrEnum):
@@ -117,14 +105,6 @@ class Verdict:
 def contenders(options: Iterable[Option]) -> list[Option]:
     """Return the cheapest of ranked options that may be recommended of each sort, cheapest first."""
     return cheapest_of_each_sort(option for option in options if option.choosable)
-
-
-def cheapest_of_each_sort(options: Iterable[ContenderT]) -> list[ContenderT]:
-    """Return the first of ranked options of each sort (kind, and whether it binds for more than a year), cheapest first."""
-    best: dict[tuple[OptionKind, bool], ContenderT] = {}
-    for option in options:
-        best.setdefault(sort_of(option), option)
-    return sorted(best.values(), key=lambda option: option.present_value_usd)
 
 
 def choice_of(
@@ -220,54 +200,6 @@ def choose(
     )
 
 
-def weighed(
-    best: Sequence[Contender], against: Callable[[int, int], Reason | None], if_all_bind: int = 0
-) -> tuple[int, list[tuple[int, Reason]]]:
-    """Return which contender to take, and which cheaper ones are passed over and why: the one rule for what binds.
-
-    Taken is the cheapest that does not bind for more than a year, unless something cheaper that does has nothing against it.
-
-    Parameters
-    ----------
-    best : sequence of Contender
-        The cheapest of each sort, cheapest first.
-    against : callable
-        Says what speaks against a row in place of another one that does not bind.
-    if_all_bind : int
-        The row to take where all of them bind.
-    """
-    taken = next((row for row, contender in enumerate(best) if not contender.binds), if_all_bind)
-    passed_over: list[tuple[int, Reason]] = []
-    for row in range(taken):
-        reason = against(row, taken)
-        if reason is None:
-            return row, passed_over
-        passed_over.append((row, reason))
-    return taken, passed_over
-
-
-def lacks_margin(contender: Contender, rival: Contender, assumptions: Mapping[str, float]) -> Reason | None:
-    """Say whether what binds for more than a year is too little cheaper than what does not."""
-    margin = assumptions["verdict.buy_margin_share"]
-    if contender.present_value_usd >= rival.present_value_usd * (1 - margin):
-        return Reason(ReasonCode.MARGIN, (100 * margin,))
-    return None
-
-
-def pays_off_in_time(month: float | None, months: int, assumptions: Mapping[str, float]) -> bool:
-    """Tell whether owning becomes cheaper before the last part of the horizon."""
-    return month is not None and month <= months * (1 - assumptions["verdict.last_months_share"])
-
-
-def without_set_up(best: Sequence[Contender], taken: int, trivial_usd: float) -> int:
-    """Return the hosted API in place of rented machines that save next to nothing: these have to be set up first."""
-    if best[taken].kind not in RENTED:
-        return taken
-    most_usd = best[taken].present_value_usd + trivial_usd
-    hosted = (row for row, option in enumerate(best) if option.kind is OptionKind.API)
-    return next((row for row in hosted if best[row].present_value_usd < most_usd), taken)
-
-
 def _cheapest_share(taken_usd: FloatArray, least_usd: FloatArray, assumptions: Assumptions) -> float:
     """Return the share of the draws in which no option is cheaper by more than `verdict.trivial_usd`."""
     return float((taken_usd <= least_usd + assumptions["verdict.trivial_usd"]).mean())
@@ -347,11 +279,6 @@ def _with_rivals(
         kind_confidence_share=_cheapest_share(taken_usd, least_usd(others), assumptions),
         seller_confidence_share=float((taken_usd <= least_usd(sellers)).mean()) if sellers else None,
     )
-
-
-def sort_of(option: Contender) -> tuple[OptionKind, bool]:
-    """Return an option's sort: its kind, and whether it binds for more than a year."""
-    return option.kind, option.binds
 
 
 def _next_of_the_sort(taken: Option, options: Sequence[Option]) -> tuple[Option | None, Option | None]:

@@ -12,8 +12,9 @@ from planner.assumptions import default_assumptions
 from planner.demand.workload import Workload
 from planner.inputs.reading import read_document, validated
 from planner.plan import Plan, make_plan
-from planner.report.live import Inputs, Live, cost_inputs, crossing_month, moved
+from planner.report.live import Inputs, Live, cost_inputs, crossing_month
 from planner.report.record import plan_record
+from planner.report.sensitivity import moved
 from planner.report.workbook.cells import FIRST_ROW
 from planner.report.workbook.file import MOST_LIVE, workbook
 from planner.report.workbook.options import OPTION_COLUMNS, SERVER_COLUMNS, labels_of

@@ -32,7 +32,6 @@ from planner.report.live import (
     Inputs,
     Live,
     Pair,
-    bars_of,
     binds,
     book_values,
     bridge_id_of,
@@ -42,6 +41,7 @@ from planner.report.live import (
 )
 from planner.report.option_words import given_back, heading, label
 from planner.report.page.head import answer_html, reasons_html
+from planner.report.sensitivity import bars_of
 from planner.report.short import short_answer
 from planner.report.table import Table
 from planner.report.values import plain

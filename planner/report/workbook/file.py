@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 from xlsxwriter.workbook import Workbook
 
-from planner.report.live import Live, bars_of, cost_inputs
+from planner.report.live import Live, cost_inputs
+from planner.report.sensitivity import bars_of
 from planner.report.view import plan_view
 from planner.report.workbook.cells import Book, PlanBook
 from planner.report.workbook.lists import (

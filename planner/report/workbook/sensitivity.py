@@ -13,19 +13,8 @@ from typing import TYPE_CHECKING, Any
 from planner.assumptions import default_assumptions
 from planner.costs.expression import substituted
 from planner.costs.formulas import DISCOUNT, site_names
-from planner.report.live import (
-    DEMAND,
-    SERVER_PRICE,
-    WHOLE,
-    Cost,
-    Live,
-    LiveBar,
-    Pair,
-    bars_of,
-    book_values,
-    moved,
-    priced_names,
-)
+from planner.report.live import Cost, Live, Pair, book_values, priced_names
+from planner.report.sensitivity import DEMAND, SERVER_PRICE, WHOLE, LiveBar, bars_of, moved
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, between, cell_name, in_row
 from planner.report.workbook.months import is_home
 
