@@ -16,6 +16,7 @@ from planner.mix.capacity import DemandCurve, Tier, TierKind
 from planner.mix.cheapest import cheapest_mix
 from planner.uncertainty.assumptions import uncertain_of
 from planner.uncertainty.draws import draw
+from planner.verdict.weighing import clears_margin
 
 SURE_SHARE = 0.8
 """Who may lose by a change in more than every fifth resample keeps what there is: it costs nothing and binds nobody."""
@@ -190,7 +191,7 @@ def _owning_holds(
 ) -> bool:
     """Tell whether to buy, as in a plan: cheaper by the margin than what binds nobody, and surely enough than all else (arrays by resample)."""
     free_usd_per_hour = min(case.paid_usd_per_hour, case.mixed(TierKind.SPOT).mix_usd_per_hour)
-    if case.mix_usd_per_hour > (1.0 - assumptions["verdict.buy_margin_share"]) * free_usd_per_hour:
+    if not clears_margin(case.mix_usd_per_hour, free_usd_per_hour, assumptions):
         return False
     share = float((own_usd < np.minimum(paid_usd, lighter_usd)).mean())
     return share >= assumptions["verdict.least_confidence_share"] and (own_usd < paid_usd).mean() >= SURE_SHARE

@@ -99,7 +99,7 @@ class MixRequest(Section):
     tiers : tuple of TierStated
         Ways to have capacity, from the user's own prices.
     limits : LimitsStated
-        Budget, power, risk.
+        Budget, power.
     """
 
     demand: DemandStated

@@ -22,6 +22,7 @@ from planner.verdict.alternatives import SAME_SHARE, break_evens
 from planner.verdict.choice import barred_sorts, choice_of
 from planner.verdict.ranking import in_order
 from planner.verdict.supply import Supply
+from planner.verdict.weighing import saves_little
 
 RENTED_KINDS = frozenset({OptionKind.RENT.value, OptionKind.CPU.value})
 
@@ -177,7 +178,7 @@ def choices_of(
             for kind_name, is_bound in barred:
                 others[(options.kind == kind_name) & (options.binds == is_bound) & cheaper, column] = False
     hosted = best[OptionKind.API.value, False]
-    near = _usd(options, hosted, columns) < _usd(options, chosen, columns) + trivial_usd
+    near = saves_little(_usd(options, chosen, columns), _usd(options, hosted, columns), trivial_usd)
     is_rented = np.isin(np.array(options.kind)[chosen], [kind.value for kind in RENTED]) if options.listed else near
     chosen = np.where((chosen >= 0) & (hosted >= 0) & near & is_rented, hosted, chosen)
     taken = np.flatnonzero(chosen >= 0)

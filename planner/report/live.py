@@ -18,6 +18,7 @@ from planner.costs.formulas import Model, buy_model, rent_model, site_names
 from planner.costs.inputs import Bridge
 from planner.costs.timeline import COMPONENTS, Timeline
 from planner.options.option import LONGEST_FREE_TERM_MONTHS, RENTED, OptionKind, Reason, ReasonCode
+from planner.verdict.ranking import alike
 from planner.verdict.weighing import cheapest_of_each_sort, lacks_margin, pays_off_in_time, weighed, without_set_up
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ LATER_FACTS = ("book.weekly_above_hours", "book.first_months", "book.first_usd_p
 
 VERDICT_NAMES = ("verdict.buy_margin_share", "verdict.last_months_share", "verdict.trivial_usd")
 """What the rule of the verdict takes beside costs (`planner.verdict.choice`)."""
+WEIGHED_AGAIN = frozenset({ReasonCode.MARGIN, ReasonCode.PAYS_OFF_LATE})
+"""Reasons of that rule itself: under other inputs it decides again. Confidence takes draws, which a record does not hold."""
 
 
 def priced_names(financing: Financing = CASH) -> tuple[str, ...]:
@@ -201,10 +204,15 @@ class Live:
 
     def is_eligible(self, option: OptionRecord, inputs: Inputs, assumptions: Mapping[str, float] | None = None) -> bool:
         """Tell whether the verdict may take an option."""
-        if option["kind"] != "buy" or self.once:
-            return bool(option["choosable"])
-        arrives = (assumptions or self.assumptions)["own.lead_time_months"] < inputs.horizon_months
-        return arrives and may_be_eligible(option)
+        lead_months = (assumptions or self.assumptions)["own.lead_time_months"]
+        arrives = option["kind"] != "buy" or self.once or lead_months < inputs.horizon_months
+        return arrives and self.may_be_eligible(option)
+
+    def may_be_eligible(self, option: OptionRecord) -> bool:
+        """Tell whether nothing speaks against an option but what other inputs can change."""
+        mended = WEIGHED_AGAIN if self.once else WEIGHED_AGAIN | {ReasonCode.DELIVERED_TOO_LATE}
+        reasons = option["not_recommended"]
+        return option["choosable"] or (bool(reasons) and all(reason["code"] in mended for reason in reasons))
 
     def choice(
         self, costs: Mapping[str, Cost], inputs: Inputs | None = None, assumptions: Mapping[str, float] | None = None
@@ -213,7 +221,9 @@ class Live:
         eligible = [option for option in self.options if self.is_eligible(option, inputs or self.planned, assumptions)]
         values = assumptions or self.assumptions
         months = (inputs or self.planned).horizon_months
-        ranked = sorted(eligible, key=lambda option: costs[option["id"]].present_value_usd)
+        # Options that cost the same but for rounding keep the order of the plan.
+        worth_usd = np.array([costs[option["id"]].present_value_usd for option in eligible])
+        ranked = [eligible[row] for row in np.argsort(alike(worth_usd), kind="stable")]
         best = cheapest_of_each_sort(
             LiveContender(
                 option["id"], OptionKind(option["kind"]), binds(option), costs[option["id"]].present_value_usd
@@ -269,11 +279,6 @@ def binds(option: OptionRecord) -> bool:
     """Tell whether an option binds for more than a year."""
     book = cost_inputs(option)
     return book["kind"] == "buy" or (book["kind"] == "rent" and book["term_months"] > LONGEST_FREE_TERM_MONTHS)
-
-
-def may_be_eligible(option: OptionRecord) -> bool:
-    """Tell whether late delivery is the only reason against an option: a longer horizon removes it."""
-    return all(reason["code"] == ReasonCode.DELIVERED_TOO_LATE for reason in option["not_recommended"])
 
 
 def bridge_id_of(option: OptionRecord) -> str:

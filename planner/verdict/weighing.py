@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
+from planner.arrays import BoolArray, FloatArray
 from planner.options.option import RENTED, OptionKind, Reason, ReasonCode
 
 
@@ -71,10 +72,14 @@ def weighed(
 
 def lacks_margin(contender: Contender, rival: Contender, assumptions: Mapping[str, float]) -> Reason | None:
     """Say whether what binds for more than a year is too little cheaper than what does not."""
-    margin = assumptions["verdict.buy_margin_share"]
-    if contender.present_value_usd >= rival.present_value_usd * (1 - margin):
-        return Reason(ReasonCode.MARGIN, (100 * margin,))
-    return None
+    if clears_margin(contender.present_value_usd, rival.present_value_usd, assumptions):
+        return None
+    return Reason(ReasonCode.MARGIN, (100 * assumptions["verdict.buy_margin_share"],))
+
+
+def clears_margin(usd: float, rival_usd: float, assumptions: Mapping[str, float]) -> bool:
+    """Tell whether what binds for more than a year is enough cheaper than what does not."""
+    return usd < rival_usd * (1 - assumptions["verdict.buy_margin_share"])
 
 
 def pays_off_in_time(month: float | None, months: int, assumptions: Mapping[str, float]) -> bool:
@@ -86,6 +91,11 @@ def without_set_up(best: Sequence[Contender], taken: int, trivial_usd: float) ->
     """Return the hosted API in place of rented machines that save next to nothing: these have to be set up first."""
     if best[taken].kind not in RENTED:
         return taken
-    most_usd = best[taken].present_value_usd + trivial_usd
+    usd = best[taken].present_value_usd
     hosted = (row for row, option in enumerate(best) if option.kind is OptionKind.API)
-    return next((row for row in hosted if best[row].present_value_usd < most_usd), taken)
+    return next((row for row in hosted if saves_little(usd, best[row].present_value_usd, trivial_usd)), taken)
+
+
+def saves_little(usd: FloatArray | float, hosted_usd: FloatArray | float, trivial_usd: float) -> BoolArray | bool:
+    """Tell where rented machines save next to nothing against a hosted API, of numbers or arrays of one shape."""
+    return hosted_usd < usd + trivial_usd

@@ -95,7 +95,9 @@ const startPlan = (plan, prefix) => {
   const choose = (costs, inputs) => {
     const today = (option) => costs.get(option.id).today;
     const isRented = (option) => option.kind === "rent" || option.kind === "cpu";
-    const ranked = plan.options.filter((option) => isEligible(option, inputs)).sort((a, b) => today(a) - today(b));
+    // Options that cost the same but for rounding keep the order of the plan, as in `planner.verdict.ranking.alike`.
+    const alike = (option) => Math.round(Math.asinh(today(option)) / plan.same_share);
+    const ranked = plan.options.filter((option) => isEligible(option, inputs)).sort((a, b) => alike(a) - alike(b));
     const free = ranked.find((option) => !option.binds);
     const rent = ranked.find(isRented);
     // What binds for more than a year has to be cheaper by a margin, and what is bought before the last part of the horizon.
@@ -137,7 +139,7 @@ const startPlan = (plan, prefix) => {
       return `${start} all in${month === null ? "" : `; against the cheapest rent it pays off from month ${month.toFixed(0)} on`}.`;
     }
     if (chosen.kind === "api") {
-      const kinds = ["rent", "buy", "cpu"].map((kind) => cheapest(others(kind), costs)).filter(Boolean);
+      const kinds = ["rent", "buy", "cpu"].map((kind) => cheapest(others(kind).filter((option) => kind === "buy" || option.choosable), costs)).filter(Boolean);
       const rival = cheapest(kinds, costs);
       if (!rival) return `${start}.`;
       const its = costs.get(rival.id);

@@ -47,6 +47,7 @@ from planner.report.table import Table
 from planner.report.values import plain
 from planner.report.view import View, plan_view
 from planner.report.words import how_paid
+from planner.verdict.alternatives import SAME_SHARE
 
 if TYPE_CHECKING:
     from planner.report.schema.option import OptionRecord
@@ -173,6 +174,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
             "hours": option["hours_per_run"],
             "given_back": given_back(option, record["workload"]["kind"]),
             "binds": binds(option),
+            "choosable": option["choosable"],
             "staged": bool(option["cost"].get("stages")),
             "eligible": live.is_eligible(option, Inputs(horizon_months=10**6)),
             "bridge": bridge_id_of(option),
@@ -191,6 +193,7 @@ def _payload(live: Live, charts: Mapping[str, Spec]) -> dict[str, Any]:
                 "horizon_months": record["horizon_months"],
                 "months": live.months,
                 "once": live.once,
+                "same_share": SAME_SHARE,
                 "model": models_key(once=live.once, financing=live.financing),
                 "headline": record["verdict"]["headline"],
                 "choice": record["verdict"]["option_id"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from planner.costs.expression import Expr, number, substituted
 from planner.costs.formulas import COLOCATION, Model, buy_model, site_names
-from planner.report.live import binds, book_values, bridge_id_of, may_be_eligible, site_of
+from planner.report.live import binds, book_values, bridge_id_of, site_of
 from planner.report.option_words import heading, label
 from planner.report.workbook.cells import FIRST_ROW, PlanBook, Sheet, column_range, in_row
 
@@ -107,10 +107,13 @@ def write_options(book: PlanBook, sheet: Sheet, unit: tuple[UnitKey, str]) -> No
             facts["book.upfront_usd"] = 0.0
         _figures(book, sheet, row, columns, option, facts, local)
         _unit_cost(book, sheet, row, option, unit[0], local["total_usd"])
-        usd = book.costs[option["id"]].present_value_usd if live.is_eligible(option, live.planned) else ""
+        is_eligible = live.is_eligible(option, live.planned)
+        usd = round(book.costs[option["id"]].present_value_usd, 2) if is_eligible else ""
+        # To the cent: of options that cost the same but for rounding the first is taken, as in the plan.
+        cents = f'IF(ISNUMBER({local["running_usd"]}),ROUND({local["running_usd"]},2),"")'
         sorts = {"hosted_usd": option["kind"] == "api", "free_usd": not binds(option), "bound_usd": binds(option)}
         for key, is_of_it in sorts.items():
-            sheet.compute(row, columns[key], local["running_usd"] if is_of_it else '""', usd if is_of_it else "", "usd")
+            sheet.compute(row, columns[key], cents if is_of_it else '""', usd if is_of_it else "", "usd")
     book.last_option = FIRST_ROW + len(options) - 1
     _shape(sheet, columns, book.last_option, label_width=72, first_hidden="listed_usd_per_hour")
 
@@ -160,7 +163,7 @@ def write_servers(book: PlanBook, sheet: Sheet) -> None:
         # A late delivery is the one reason against a server that inputs can change.
         arrives = "1" if live.once else f"IF(own_lead_time_months<{local['last_month']},1,0)"
         is_eligible = int(live.is_eligible(option, live.planned))
-        formula = arrives if may_be_eligible(option) else "0"
+        formula = arrives if live.may_be_eligible(option) else "0"
         sheet.compute(row, columns["eligible"], formula, is_eligible, "yes_no")
         absent: dict[str, Expr | float] = {} if site == "colocation" else {f"site.{key}": 0.0 for key in COLOCATION}
         _figures(book, sheet, row, columns, option, absent, local)

@@ -169,7 +169,7 @@ def _choice(book: PlanBook, sheet: Sheet, row: int) -> int:
     for key, (words, options, allowed, running) in sides.items():
         row += 1
         mine = [o for o in allowed if o in eligible]
-        best = min(mine, key=lambda o: costs[o["id"]].present_value_usd, default=None)
+        best = min(mine, key=lambda o: round(costs[o["id"]].present_value_usd, 2), default=None)
         sheet.put(row, 0, words)
         if not options:
             sheet.put(row, 1, "none")
